@@ -1,0 +1,1 @@
+"""What every route shares: the tenant, the transaction, errors, limits, request ids and metrics."""

@@ -1,0 +1,174 @@
+"""What a request is given: the services, a transaction, and the tenant that its key opens.
+
+Every query of the service takes the tenant that is made here and nowhere else. A route opens its transaction in
+its own body: as a dependency it would be opened in one thread of the pool and used in another, and forty
+requests that wait for SQLite's one writer would leave no thread for the one that has it.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Depends, Header, Request
+from sqlalchemy import BindParameter, Connection, and_, bindparam, or_, select
+
+from coterie.config import Settings
+from coterie.kit.clock import Clock, iso
+from coterie.kit.errors import Forbidden, NotFound, Unauthorized
+from coterie.kit.ids import hash_key
+from coterie.store.blobs import BlobStore
+from coterie.store.db import Db
+from coterie.store.tables import api_keys, namespaces, organizations
+from coterie.store.vectors import VectorStore
+
+DEFAULT_NAMESPACE = "default"
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the process was wired with. Chosen in `wiring` alone."""
+
+    settings: Settings
+    db: Db
+    vectors: VectorStore
+    blobs: BlobStore
+    clock: Clock
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who asks: an organization, one of its users, and what the key may do."""
+
+    org_id: str
+    internal_id: str
+    user_id: str
+    permissions: frozenset[str]
+
+    def require(self, need: str) -> None:
+        """Raise Forbidden unless the key may do `need` (one of `GRANTS`)."""
+        if not self.permissions & GRANTS[need]:
+            raise Forbidden(f"this API key lacks the permission '{need}'; use a key that has it")
+
+
+@dataclass(frozen=True)
+class Tenant(Account):
+    """An account within one of its namespaces: what every query on a namespace's things takes."""
+
+    namespace_id: str
+    namespace_name: str
+
+
+_ALL = frozenset({"admin", "super"})
+GRANTS: dict[str, frozenset[str]] = {
+    "read": _ALL | {"read", "view", "read_private", "read_public"},
+    "create": _ALL | {"write", "create", "write_private", "write_public"},
+    "update": _ALL | {"write", "update", "write_private", "write_public"},
+    "delete": _ALL | {"delete"},
+    "manage_users": _ALL | {"manage_users"},
+    "manage_settings": _ALL | {"manage_settings"},
+}
+"""For each thing a route needs, the permissions any one of which grants it."""
+
+_wanted: BindParameter[str] = bindparam("wanted")
+_AUTHENTICATE = (
+    select(
+        api_keys.c.org_id,
+        organizations.c.internal_id,
+        api_keys.c.user_id,
+        api_keys.c.permissions,
+        api_keys.c.expires_at,
+        namespaces.c.id,
+        namespaces.c.name,
+    )
+    .select_from(
+        api_keys.join(organizations, organizations.c.id == api_keys.c.org_id).outerjoin(
+            namespaces,
+            and_(
+                namespaces.c.org_id == api_keys.c.org_id,
+                namespaces.c.deleting.is_(False),
+                or_(namespaces.c.id == _wanted, namespaces.c.name == _wanted),
+            ),
+        )
+    )
+    .where(api_keys.c.hash == bindparam("hash"))
+    .order_by((namespaces.c.id == _wanted).desc())
+    .limit(1)
+)
+"""The key's account and the wanted namespace in one look-up; a namespace's id wins over another's name."""
+
+
+def get_services(request: Request) -> Services:
+    """The services of this process."""
+    services: Services = request.app.state.services
+    return services
+
+
+Context = Annotated[Services, Depends(get_services)]
+AuthorizationHeader = Annotated[str | None, Header(alias="Authorization")]
+NamespaceHeader = Annotated[str | None, Header(alias="X-Namespace")]
+
+
+def identify(tx: Connection, authorization: str | None, wanted: str, now: str) -> tuple[Account, Any]:
+    """The account that a header's key opens, and the row of the namespace named `wanted` (its id None if absent).
+
+    Raises Unauthorized; an unknown, a revoked and an expired key are told apart by nothing.
+    """
+    scheme, _, key = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Unauthorized("an API key is needed: send the header 'Authorization: Bearer sk_…'")
+    row = tx.execute(_AUTHENTICATE, {"hash": hash_key(key.strip()), "wanted": wanted}).first()
+    if row is None or (row.expires_at is not None and row.expires_at <= now):
+        raise Unauthorized("this API key is not valid: it is unknown, revoked or expired")
+    permissions = frozenset(orjson.loads(row.permissions))
+    return Account(row.org_id, row.internal_id, row.user_id, permissions), row
+
+
+def find_tenant(tx: Connection, authorization: str | None, namespace: str | None, now: str) -> Tenant:
+    """The tenant of a request. Raises Unauthorized, or NotFound for a namespace that is not this account's."""
+    wanted = namespace or DEFAULT_NAMESPACE
+    account, row = identify(tx, authorization, wanted, now)
+    if row.id is None:
+        raise NotFound(f"namespace '{wanted}' does not exist; POST /v1/namespaces/list shows yours")
+    return Tenant(account.org_id, account.internal_id, account.user_id, account.permissions, row.id, row.name)
+
+
+class NeedsAccount:
+    """Dependency: the account, holding the permission `need`."""
+
+    def __init__(self, need: str) -> None:
+        self.need = need
+
+    def __call__(self, services: Context, authorization: AuthorizationHeader = None) -> Account:
+        with services.db.read() as tx:
+            account, _ = identify(tx, authorization, "", iso(services.clock.now()))
+        account.require(self.need)
+        return account
+
+
+class NeedsTenant:
+    """Dependency: the tenant (account and namespace), holding the permission `need`."""
+
+    def __init__(self, need: str) -> None:
+        self.need = need
+
+    def __call__(
+        self,
+        services: Context,
+        authorization: AuthorizationHeader = None,
+        x_namespace: NamespaceHeader = None,
+    ) -> Tenant:
+        with services.db.read() as tx:
+            tenant = find_tenant(tx, authorization, x_namespace, iso(services.clock.now()))
+        tenant.require(self.need)
+        return tenant
+
+
+Reader = Annotated[Tenant, Depends(NeedsTenant("read"))]
+Creator = Annotated[Tenant, Depends(NeedsTenant("create"))]
+Updater = Annotated[Tenant, Depends(NeedsTenant("update"))]
+Deleter = Annotated[Tenant, Depends(NeedsTenant("delete"))]
+AccountReader = Annotated[Account, Depends(NeedsAccount("read"))]
+AccountCreator = Annotated[Account, Depends(NeedsAccount("create"))]
+AccountUpdater = Annotated[Account, Depends(NeedsAccount("update"))]
+AccountDeleter = Annotated[Account, Depends(NeedsAccount("delete"))]
+UserManager = Annotated[Account, Depends(NeedsAccount("manage_users"))]

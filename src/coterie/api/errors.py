@@ -1,0 +1,123 @@
+"""The one place where errors become responses.
+
+`{"success": false, "status": …, "error": {"message", "type", "details"}}`; a 422 also has FastAPI's `detail` list.
+`details.request_id` names the line in the server's log. What is not a `CoterieError` is logged whole and shown as
+"internal error": no SQL, path or stack trace leaves the service.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp
+
+from coterie.api.observe import request_id
+from coterie.api.schemas import ErrorResponse, ValidationErrorResponse
+from coterie.kit.errors import CoterieError, Invalid, Issue, TooLarge
+
+log = logging.getLogger("coterie.api")
+
+_TYPES = {
+    400: "BadRequestError",
+    401: "UnauthorizedError",
+    403: "ForbiddenError",
+    404: "NotFoundError",
+    405: "MethodNotAllowedError",
+    413: "PayloadTooLargeError",
+    415: "UnsupportedMediaTypeError",
+}
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorResponse, "description": "Bad Request"},
+    401: {"model": ErrorResponse, "description": "Unauthorized"},
+    403: {"model": ErrorResponse, "description": "Forbidden"},
+    404: {"model": ErrorResponse, "description": "Not Found"},
+    413: {"model": ErrorResponse, "description": "Payload Too Large"},
+    422: {"model": ValidationErrorResponse, "description": "Validation Error"},
+    500: {"model": ErrorResponse, "description": "Internal Server Error"},
+}
+"""What every route may answer besides its success."""
+
+CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": ErrorResponse, "description": "Conflict"}}
+UNAVAILABLE: dict[int | str, dict[str, Any]] = {503: {"model": ErrorResponse, "description": "Service Unavailable"}}
+
+
+def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A response of JSON; `orjson.Fragment` passes through as stored."""
+    return Response(orjson.dumps(value), status, headers, "application/json")
+
+
+def render(error: CoterieError) -> Response:
+    """The response of an error."""
+    details = {**(error.details or {}), "request_id": request_id.get()}
+    body: dict[str, Any] = {
+        "success": False,
+        "status": error.status,
+        "error": {"message": _clean(error.message), "type": error.type, "details": details},
+    }
+    if isinstance(error, Invalid):
+        body["detail"] = [
+            {"loc": list(issue.loc), "msg": _clean(issue.msg), "type": issue.type} for issue in error.issues
+        ]
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(retry_after)))
+    return json_response(body, error.status, headers)
+
+
+def refuse_body(limit: int) -> ASGIApp:
+    """The answer to a body over its limit; the connection is closed, for its rest will not be read."""
+    response = render(TooLarge(f"the body is larger than this route's limit of {limit} bytes"))
+    response.headers["Connection"] = "close"
+    return response
+
+
+def install(app: FastAPI) -> None:
+    """Give the app its error handlers."""
+    app.add_exception_handler(CoterieError, _known)
+    app.add_exception_handler(RequestValidationError, _not_well_formed)
+    app.add_exception_handler(HTTPException, _from_framework)
+    app.add_exception_handler(Exception, _unknown)
+
+
+def _known(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, CoterieError)
+    return render(error)
+
+
+def _not_well_formed(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return render(Invalid([_issue(fault) for fault in error.errors()]))
+
+
+def _issue(fault: Mapping[str, Any]) -> Issue:
+    message = fault["msg"]
+    if fault["type"] == "json_invalid":
+        message = f"the body is not valid JSON: {fault['ctx']['error']}"
+    return Issue(tuple(fault["loc"]), message, fault["type"])
+
+
+def _from_framework(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    known = CoterieError(str(error.detail))
+    known.status = error.status_code
+    known.type = _TYPES.get(error.status_code, "HTTPError")
+    response = render(known)
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _unknown(_request: Request, error: Exception) -> Response:
+    log.error("unexpected error", exc_info=error)
+    return render(CoterieError("internal error; the server's log has the details under this request id"))
+
+
+def _clean(text: str) -> str:
+    """Text that is safe in JSON: what came percent-encoded in a path may hold lone surrogates."""
+    return text.encode("utf-8", "replace").decode()

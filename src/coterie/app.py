@@ -1,0 +1,87 @@
+"""The HTTP application: routers, error handlers and the layers around them."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from sqlalchemy import func, select
+
+from coterie import __version__
+from coterie.api import errors
+from coterie.api.bodies import BodyLimit
+from coterie.api.context import Context, Services
+from coterie.api.errors import ERRORS, UNAVAILABLE, json_response
+from coterie.api.health import HealthCheckResponse, check_health, live_workers
+from coterie.api.observe import Metrics, Observe
+from coterie.clusters.routes import router as clusters
+from coterie.documents.routes import routers as documents
+from coterie.features.routes import router as features
+from coterie.jobs.queue import OPEN
+from coterie.kit.errors import Unavailable
+from coterie.runs.routes import router as runs
+from coterie.store.tables import tasks
+from coterie.tasks.routes import router as task_routes
+from coterie.tenancy.routes import namespace, organization
+
+health = APIRouter(tags=["Health"])
+
+
+def create_app(services: Services) -> FastAPI:
+    """The app on its services."""
+    app = FastAPI(
+        title="Coterie",
+        version=__version__,
+        description="Finds the groups in a team's embeddings and keeps them. "
+        "Send `Authorization: Bearer sk_…`; `X-Namespace` chooses a namespace by name or id.",
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    app.state.metrics = Metrics()
+    errors.install(app)
+    # Runs before clusters: `/v1/clusters/execute` must not be taken for a definition named "execute".
+    for router in (health, organization, namespace, features, *documents, task_routes, runs, clusters):
+        app.include_router(router)
+    settings = services.settings
+    app.add_middleware(
+        BodyLimit,
+        json_limit=settings.json_body_limit,
+        batch_limit=settings.batch_body_limit,
+        refuse=errors.refuse_body,
+    )
+    app.add_middleware(Observe, metrics=app.state.metrics)
+    return app
+
+
+@health.get("/v1/health", response_model=HealthCheckResponse, responses=ERRORS)
+def healthcheck(services: Context, deep: Annotated[bool, Query()] = False) -> Response:
+    """Whether the service's parts answer; `deep` also wants a live worker."""
+    return json_response(check_health(services, deep))
+
+
+@health.get("/healthz", include_in_schema=False)
+def healthz() -> Response:
+    """The process answers."""
+    return json_response({"status": "OK"})
+
+
+@health.get("/readyz", include_in_schema=False, responses=UNAVAILABLE)
+def readyz(services: Context) -> Response:
+    """The process can serve: its records answer."""
+    state = check_health(services, deep=False)
+    if state["status"] != "OK":
+        raise Unavailable("not ready", 1, {"errors": state["errors"]})
+    return json_response({"status": "OK"})
+
+
+@health.get("/metrics", include_in_schema=False)
+def metrics(request: Request, services: Context) -> Response:
+    """Prometheus metrics of this process and the counts of tasks and workers."""
+    numbers: Metrics = request.app.state.metrics
+    numbers.workers.set(live_workers(services))
+    counted = select(tasks.c.status, func.count()).where(tasks.c.status.in_(OPEN)).group_by(tasks.c.status)
+    with services.db.read() as tx:
+        counts = {row[0]: row[1] for row in tx.execute(counted)}
+    for status in OPEN:
+        numbers.open_tasks.labels(status).set(counts.get(status, 0))
+    return Response(generate_latest(numbers.registry), media_type=CONTENT_TYPE_LATEST)

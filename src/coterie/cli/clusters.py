@@ -1,0 +1,195 @@
+"""`coterie clusters`: definitions and their runs."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from coterie.cli.options import DEFAULT_DATA_DIR, ApiKey, DataDir, Namespace, Url, connect, fail
+
+if TYPE_CHECKING:
+    from coterie.client import Client
+
+clusters = typer.Typer(no_args_is_help=True, help="Create, run, list and show cluster definitions.")
+
+
+@clusters.command("create")
+def create(
+    name: Annotated[str | None, typer.Argument(help="The definition's name.")] = None,
+    collection: Annotated[list[str] | None, typer.Option(help="A collection's name or id; repeat it.")] = None,
+    method: Annotated[str, typer.Option(help="hdbscan or kmeans.")] = "hdbscan",
+    extractor: Annotated[str, typer.Option(help="The vectors' name.")] = "bring_your_own",
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", help="name=value of the method; repeat it.")
+    ] = None,
+    attribute: Annotated[
+        list[str] | None, typer.Option(help="Group by this payload field instead of vectors; repeat it.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="A JSON file with the whole definition instead.")] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    namespace: Namespace = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Create a definition and print it as JSON."""
+    definition = _read(file) if file else _definition(name, collection, method, extractor, parameter, attribute)
+    with connect(url, api_key, namespace, data_dir) as client:
+        _print(_call(client.create_cluster, definition))
+
+
+@clusters.command("run")
+def run(
+    identifier: Annotated[str, typer.Argument(help="The definition's name or id.")],
+    url: Url = None,
+    api_key: ApiKey = None,
+    namespace: Namespace = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Run a definition, with a progress bar, and show its groups."""
+    with connect(url, api_key, namespace, data_dir) as client:
+        task = _call(client.run_cluster, identifier)
+        wait_with_bar(client, task["task_id"], identifier)
+        _show_groups(client, identifier)
+
+
+@clusters.command("list")
+def list_clusters(
+    search: Annotated[str | None, typer.Option(help="Words to find.")] = None,
+    filters: Annotated[str | None, typer.Option(help="Filters as JSON, as in the API.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    offset: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the API's answer.")] = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+    namespace: Namespace = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """List definitions, newest first."""
+    try:
+        body = {"search": search, "filters": json.loads(filters) if filters else None}
+    except ValueError as error:
+        fail(f"--filters is not JSON: {error}")
+    with connect(url, api_key, namespace, data_dir) as client:
+        answer = _call(client.list_clusters, body, limit=limit, offset=offset)
+    if as_json:
+        _print(answer)
+        return
+    rows = [
+        [each["cluster_name"], each["cluster_id"], each["cluster_type"], each["status"], each["num_clusters"]]
+        for each in answer["results"]
+    ]
+    _table(["name", "id", "type", "status", "groups"], rows)
+    typer.echo(f"{len(rows)} of {answer['total_count']}")
+
+
+@clusters.command("show")
+def show(
+    identifier: Annotated[str, typer.Argument(help="The definition's name or id.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the definition as the API shows it.")] = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+    namespace: Namespace = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Show a definition and the groups of its newest run."""
+    with connect(url, api_key, namespace, data_dir) as client:
+        definition = _call(client.get_cluster, identifier)
+        if as_json:
+            _print(definition)
+            return
+        typer.echo(f"{definition['cluster_name']} ({definition['cluster_id']}): {definition['status']}")
+        if definition["error"]:
+            typer.echo(f"last run: {definition['error']}")
+        if definition["last_run_id"]:
+            _show_groups(client, identifier)
+
+
+def wait_with_bar(client: "Client", task_id: str, title: str) -> None:
+    """Wait for a task with a progress bar; end with status 1 if it does not complete."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    from coterie.client import TaskFailed  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task(title, total=1.0)
+
+        def moved(task: dict[str, Any]) -> None:
+            state = task["additional_data"]
+            progress.update(bar, completed=state["progress"], description=f"{title}: {state['stage']}")
+
+        try:
+            client.wait(task_id, moved)
+        except TaskFailed as error:
+            fail(str(error))
+
+
+def _definition(
+    name: str | None,
+    collections: list[str] | None,
+    method: str,
+    extractor: str,
+    parameters: list[str] | None,
+    attributes: list[str] | None,
+) -> dict[str, Any]:
+    if not collections:
+        fail("name a collection with --collection, or give the whole definition with --file")
+    common = {"cluster_name": name, "collection_ids": collections}
+    if attributes:
+        return {**common, "cluster_type": "attribute", "attribute_config": {"attributes": attributes}}
+    config: dict[str, Any] = {"feature_extractor_name": extractor, "clustering_method": method}
+    if parameters:
+        config["algorithm_params"] = dict(map(_parameter, parameters))
+    return {**common, "cluster_type": "vector", "vector_config": config}
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        fail(f"--parameter {text}: write name=value")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _read(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        fail(f"{file} is not readable JSON: {error}")
+
+
+def _show_groups(client: "Client", identifier: str) -> None:
+    answer = _call(client.groups, identifier)
+    rows = [[g["cluster_id"], g["member_count"], g["label"], ", ".join(g["keywords"][:5])] for g in answer["groups"]]
+    _table(["group", "documents", "label", "keywords"], rows)
+    typer.echo(
+        f"{answer['total_groups']} groups of {answer['total_documents']} documents, {answer['noise_documents']} in none"
+    )
+
+
+def _call(method: Any, *arguments: Any, **options: Any) -> Any:
+    from coterie.client import ApiError  # noqa: PLC0415
+
+    try:
+        return method(*arguments, **options)
+    except ApiError as error:
+        fail(error.message)
+
+
+def _print(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _table(titles: list[str], rows: list[list[Any]]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(*titles)
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    Console().print(table)

@@ -1,0 +1,83 @@
+"""`coterie key`: API keys, made on the machine itself and without a running service."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from coterie.cli.options import DEFAULT_DATA_DIR, DataDir, fail
+
+if TYPE_CHECKING:
+    from coterie.api.context import Services
+
+key = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys of a data folder.")
+
+Name = Annotated[str, typer.Option("--name", help="The key's name, unique for its user.")]
+User = Annotated[str | None, typer.Option("--user", help="A user's email. Default: the administrator.")]
+
+
+@key.command("create")
+def create(
+    name: Name,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    user: User = None,
+    permission: Annotated[
+        list[str] | None, typer.Option(help="read, write, delete, admin, …; repeat it. Default: read, write, delete.")
+    ] = None,
+    expires_in_days: Annotated[float | None, typer.Option(min=0.001, help="After so many days it is refused.")] = None,
+) -> None:
+    """Make a key and print it, alone, on standard output. It is shown this once."""
+    from coterie.kit.errors import CoterieError  # noqa: PLC0415
+    from coterie.tenancy import bootstrap, schemas, service  # noqa: PLC0415
+
+    unknown = set(permission or ()) - {str(each) for each in schemas.Permission}
+    if unknown:
+        fail(f"unknown permission {', '.join(sorted(unknown))}; use {', '.join(schemas.Permission)}")
+    services = _open(data_dir)
+    now = datetime.now(UTC)
+    expires = None if expires_in_days is None else now + timedelta(days=expires_in_days)
+    try:
+        with services.db.write() as tx:
+            account, email = bootstrap.administrator(tx)
+            made = service.create_key(tx, account, user or email, name, permission, expires, now)
+    except CoterieError as error:
+        fail(error.message)
+    typer.echo(made["key"])
+
+
+@key.command("list")
+def list_keys(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
+    """Show all keys: user, name, the last letters, permissions, expiry."""
+    from coterie.tenancy import bootstrap, service  # noqa: PLC0415
+
+    services = _open(data_dir)
+    with services.db.read() as tx:
+        account, _ = bootstrap.administrator(tx)
+        organization = service.get_organization(tx, account)
+    for user in organization["users"]:
+        for each in user["api_keys"]:
+            expiry = each["expires_at"] or "never expires"
+            typer.echo("\t".join([user["email"], each["name"], each["key"], ",".join(each["permissions"]), expiry]))
+
+
+@key.command("revoke")
+def revoke(name: Name, data_dir: DataDir = DEFAULT_DATA_DIR, user: User = None) -> None:
+    """Revoke a key: the next request with it is refused."""
+    from coterie.kit.errors import CoterieError  # noqa: PLC0415
+    from coterie.tenancy import bootstrap, service  # noqa: PLC0415
+
+    services = _open(data_dir)
+    try:
+        with services.db.write() as tx:
+            account, email = bootstrap.administrator(tx)
+            service.revoke_key(tx, account, user or email, name)
+    except CoterieError as error:
+        fail(error.message)
+    typer.echo(f"revoked '{name}'")
+
+
+def _open(data_dir: DataDir) -> "Services":
+    from coterie.config import Settings  # noqa: PLC0415
+    from coterie.wiring import open_services  # noqa: PLC0415
+
+    return open_services(Settings(data_dir=data_dir))[0]

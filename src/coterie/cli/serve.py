@@ -1,0 +1,138 @@
+"""`coterie serve` and `coterie worker`."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from coterie.cli.options import DEFAULT_DATA_DIR, DataDir, fail
+
+RESTART_SECONDS = (0.5, 30.0)
+"""How long to wait before a worker that ended is started again: at first, and at most."""
+
+STOP_SECONDS = 20
+
+
+def serve(
+    host: Annotated[str, typer.Option(envvar="COTERIE_HOST", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="COTERIE_PORT", help="Port to listen on; 0 takes a free one.")] = 8000,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    workers: Annotated[
+        int, typer.Option(envvar="COTERIE_WORKERS", min=0, max=64, help="Worker processes beside the server.")
+    ] = 1,
+) -> None:
+    """Run the service: the API in this process, workers beside it."""
+    import uvicorn  # noqa: PLC0415
+
+    from coterie.api.observe import configure_logging  # noqa: PLC0415
+    from coterie.app import create_app  # noqa: PLC0415
+    from coterie.config import Settings  # noqa: PLC0415
+    from coterie.store.schema import NewerSchema  # noqa: PLC0415
+    from coterie.wiring import open_services  # noqa: PLC0415
+
+    settings = Settings(host=host, port=port, data_dir=data_dir, workers=workers)
+    configure_logging(settings.log_level)
+    listener, url = _listen(host, port)
+    try:
+        services, key = open_services(settings)
+    except NewerSchema as error:
+        fail(str(error))
+    crew = Crew(workers, data_dir)
+    address = data_dir / "server.json"
+    address.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+    _announce(url, key, settings.key_path)
+    # uvicorn raises the signal that ended it once more; without a handler of ours that would end the process there.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    crew.start()
+    try:
+        uvicorn.Server(
+            uvicorn.Config(create_app(services), log_config=None, access_log=False, timeout_graceful_shutdown=10)
+        ).run(sockets=[listener])
+    finally:
+        crew.stop()
+        address.unlink(missing_ok=True)
+        services.db.close()
+
+
+def worker(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    parent_pid: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run one more worker on a data folder. It takes jobs until it is stopped, and its own end loses none."""
+    from coterie.api.observe import configure_logging  # noqa: PLC0415
+    from coterie.config import Settings  # noqa: PLC0415
+    from coterie.wiring import run_worker  # noqa: PLC0415
+
+    settings = Settings(data_dir=data_dir)
+    configure_logging(settings.log_level)
+    run_worker(settings, parent_pid)
+
+
+class Crew:
+    """The worker processes beside a server: one that ends is started again, a little later each time."""
+
+    def __init__(self, size: int, data_dir: Path) -> None:
+        self._stopping = threading.Event()
+        self._command = [sys.executable, "-m", "coterie", "worker", "--data-dir", str(data_dir)]
+        self._command += ["--parent-pid", str(os.getpid())]
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._keepers = [threading.Thread(target=self._keep, args=(number,), daemon=True) for number in range(size)]
+
+    def start(self) -> None:
+        """Start them all."""
+        for keeper in self._keepers:
+            keeper.start()
+
+    def stop(self) -> None:
+        """End them all, and wait for it."""
+        self._stopping.set()
+        for process in list(self._processes.values()):
+            process.terminate()
+        for process in list(self._processes.values()):
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def _keep(self, number: int) -> None:
+        pause, most = RESTART_SECONDS
+        while not self._stopping.is_set():
+            begun = time.monotonic()
+            process = subprocess.Popen(self._command)
+            self._processes[number] = process
+            if self._stopping.is_set():
+                process.terminate()
+            process.wait()
+            if time.monotonic() - begun > most:
+                pause = RESTART_SECONDS[0]
+            self._stopping.wait(pause)
+            pause = min(pause * 2, most)
+
+
+def _listen(host: str, port: int) -> tuple[socket.socket, str]:
+    """A bound socket and the URL that reaches it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        fail(f"cannot listen on {host}:{port} ({error.strerror}): choose another --port, or 0 for a free one")
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return listener, f"http://{shown}:{listener.getsockname()[1]}"
+
+
+def _announce(url: str, key: str | None, key_path: Path) -> None:
+    typer.echo(f"Coterie is at {url} (API page: {url}/docs)")
+    if key is not None:
+        typer.echo(f"First start. This API key is shown once; it is also in {key_path}:\n{key}")
+    sys.stdout.flush()

@@ -1,0 +1,198 @@
+"""The Python client: httpx and nothing of the server.
+
+with Client("http://localhost:8000", "sk_…") as coterie:
+    coterie.create_collection("articles")
+    coterie.import_file("articles", Path("articles.parquet"), "application/vnd.apache.parquet")
+    coterie.create_cluster({"collection_ids": ["articles"], "cluster_name": "topics", "vector_config": {...}})
+    coterie.wait(coterie.run_cluster("topics")["task_id"])
+    print(coterie.groups("topics"))
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+RETRIES = 5
+OPEN = ("PENDING", "PROCESSING")
+Json = dict[str, Any]
+Progress = Callable[[Json], None]
+
+
+class ApiError(Exception):
+    """An answer that is no success: its status, the error's type, message and details, and the request's id."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        error = _error_of(response)
+        self.status = response.status_code
+        self.type: str = error.get("type", "HTTPError")
+        self.message: str = error.get("message", response.text[:500])
+        self.details: Json = error.get("details") or {}
+        self.request_id = response.headers.get("X-Request-ID")
+        super().__init__(f"{self.status} {self.type}: {self.message}")
+
+
+class TaskFailed(Exception):
+    """A task that did not complete; `task` is what the API shows of it."""
+
+    def __init__(self, task: Json) -> None:
+        super().__init__(task.get("error_message") or f"the task was {task['status'].lower()}")
+        self.task = task
+
+
+class Client:
+    """A connection to a service, in one namespace. Requests that are answered 429 or 503 are sent again as told."""
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        namespace: str | None = None,
+        *,
+        timeout: float = 60,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        headers = {"Authorization": f"Bearer {api_key}"}
+        if namespace is not None:
+            headers["X-Namespace"] = namespace
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, transport=transport)
+        self._sleep = sleep
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def request(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
+        """Any route: the answer's JSON, None where it has no body. Raises ApiError."""
+        for attempt in range(RETRIES + 1):
+            response = self._http.request(method, path, json=json, **options)
+            wait = _advised_wait(response)
+            if wait is None or attempt == RETRIES:
+                break
+            self._sleep(wait)
+        return _answer(response)
+
+    # -- collections and documents ----------------------------------------------------------------------------
+
+    def create_collection(self, name: str, **fields: Any) -> Json:
+        """A new collection."""
+        made: Json = self.request("POST", "/v1/collections", {"collection_name": name, **fields})
+        return made
+
+    def get_collection(self, identifier: str) -> Json:
+        """A collection by id or name."""
+        found: Json = self.request("GET", f"/v1/collections/{identifier}")
+        return found
+
+    def write_documents(self, collection: str, documents: Sequence[Mapping[str, Any]]) -> Json:
+        """Up to 1,000 documents; the answer has a result for each."""
+        path = f"/v1/collections/{collection}/documents/batch"
+        written: Json = self.request("POST", path, {"documents": list(documents)})
+        return written
+
+    def import_stream(self, collection: str, content: Iterable[bytes], content_type: str, **parameters: Any) -> Json:
+        """A file's bytes, sent as they come; not retried. `strict`, `id_column`, `vector_column` as in the API."""
+        response = self._http.post(
+            f"/v1/collections/{collection}/documents/import",
+            content=content,
+            headers={"Content-Type": content_type},
+            params={key: value for key, value in parameters.items() if value is not None},
+            timeout=None,
+        )
+        report: Json = _answer(response)
+        return report
+
+    def import_file(self, collection: str, path: Path, content_type: str, **parameters: Any) -> Json:
+        """A Parquet, Arrow IPC stream or NDJSON file."""
+        with path.open("rb") as file:
+            chunks = iter(lambda: file.read(1 << 20), b"")
+            return self.import_stream(collection, chunks, content_type, **parameters)
+
+    # -- definitions and runs ---------------------------------------------------------------------------------
+
+    def create_cluster(self, definition: Mapping[str, Any]) -> Json:
+        """A new definition."""
+        made: Json = self.request("POST", "/v1/clusters", dict(definition))
+        return made
+
+    def get_cluster(self, identifier: str) -> Json:
+        """A definition by id or name."""
+        found: Json = self.request("GET", f"/v1/clusters/{identifier}")
+        return found
+
+    def list_clusters(self, body: Mapping[str, Any] | None = None, **page: int) -> Json:
+        """Definitions by the list language."""
+        listed: Json = self.request("POST", "/v1/clusters/list", dict(body or {}), params=page)
+        return listed
+
+    def run_cluster(self, identifier: str, **changes: Any) -> Json:
+        """Start a run; its task."""
+        task: Json = self.request("POST", f"/v1/clusters/{identifier}/execute", changes)
+        return task
+
+    def groups(self, identifier: str) -> Json:
+        """The groups of the newest run."""
+        found: Json = self.request("GET", f"/v1/clusters/{identifier}/groups")
+        return found
+
+    def data(self, identifier: str, **body: Any) -> Json:
+        """Centroids and members of the newest run."""
+        found: Json = self.request("POST", f"/v1/clusters/{identifier}/data", body)
+        return found
+
+    def get_task(self, task_id: str) -> Json:
+        """A task with its progress."""
+        found: Json = self.request("GET", f"/v1/tasks/{task_id}")
+        return found
+
+    def wait(self, task_id: str, progress: Progress | None = None, *, poll_seconds: float = 0.1) -> Json:
+        """The task when it has completed. Raises TaskFailed."""
+        while (task := self.get_task(task_id))["status"] in OPEN:
+            if progress is not None:
+                progress(task)
+            self._sleep(poll_seconds)
+        if progress is not None:
+            progress(task)
+        if task["status"] != "COMPLETED":
+            raise TaskFailed(task)
+        return task
+
+
+def _answer(response: httpx.Response) -> Any:
+    if response.is_success:
+        return response.json() if response.content else None
+    raise ApiError(response)
+
+
+def _error_of(response: httpx.Response) -> Json:
+    try:
+        error = response.json()["error"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return error if isinstance(error, dict) else {}
+
+
+def _advised_wait(response: httpx.Response) -> float | None:
+    """The seconds to wait before the request is sent again, None if it is not to be."""
+    if response.status_code not in (429, 503):
+        return None
+    details = _error_of(response).get("details") or {}
+    if details.get("retryable") is False:
+        return None
+    advised = details.get("retry_after_seconds") or response.headers.get("Retry-After") or 1
+    try:
+        return min(max(float(advised), 0.1), 30.0)
+    except ValueError:
+        return 1.0

@@ -1,0 +1,1 @@
+"""Cluster definitions: what is to be grouped, how, and what came of it last."""

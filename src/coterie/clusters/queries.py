@@ -1,0 +1,65 @@
+"""Reads of cluster definitions."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, or_, select
+
+from coterie.api.context import Tenant
+from coterie.kit.errors import NotFound
+from coterie.listing.answer import Listed, run_list
+from coterie.listing.field_index import FieldIndex
+from coterie.listing.sql import Source
+from coterie.listing.tree import Listable, ListQuery
+from coterie.store.tables import clusters, fields
+
+KIND = "cluster"
+PROFILE = Listable("cluster_name", "cluster_id", frozenset({"created_at", "updated_at", "last_executed_at"}))
+SOURCE = Source(
+    clusters,
+    clusters.c.pk,
+    clusters.c.id,
+    clusters.c.resource,
+    clusters.c.namespace_id == bindparam("namespace_id"),
+    {"created_at": clusters.c.created_at, "cluster_id": clusters.c.id},
+    clusters.c.search_text,
+    FieldIndex(fields, KIND, fields.c.namespace_id == bindparam("namespace_id")),
+)
+_STATS = (
+    select(clusters.c.status, func.count(), func.sum(clusters.c.num_documents))
+    .where(clusters.c.namespace_id == bindparam("namespace_id"))
+    .group_by(clusters.c.status)
+)
+
+
+def find_cluster(tx: Connection, tenant: Tenant, identifier: str) -> Row[Any]:
+    """The tenant's definition by id, else by name. Raises NotFound."""
+    own = (
+        select(clusters)
+        .where(
+            clusters.c.namespace_id == tenant.namespace_id,
+            or_(clusters.c.id == identifier, clusters.c.name == identifier),
+        )
+        .order_by((clusters.c.id == identifier).desc())
+    )
+    row = tx.execute(own.limit(1)).first()
+    if row is None:
+        raise NotFound(f"cluster '{identifier}' does not exist in this namespace")
+    return row
+
+
+def list_clusters(tx: Connection, tenant: Tenant, query: ListQuery) -> tuple[Listed, dict[str, Any]]:
+    """A page of the namespace's definitions, and the `stats` over all of them, from one snapshot."""
+    own = {"namespace_id": tenant.namespace_id}
+    return run_list(tx, query, SOURCE, own), _stats(tx, own)
+
+
+def _stats(tx: Connection, own: dict[str, str]) -> dict[str, Any]:
+    rows = tx.execute(_STATS, own).all()
+    total = sum(row[1] for row in rows)
+    documents = sum(row[2] for row in rows)
+    return {
+        "total_clusters": total,
+        "total_documents": documents,
+        "avg_documents_per_cluster": documents / total if total else 0.0,
+        "clusters_by_status": {row[0]: row[1] for row in rows},
+    }

@@ -1,0 +1,176 @@
+"""Cluster definitions as the API takes and shows them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from coterie.api.schemas import DocumentedAs, ListRequest, PaginationResponse, RequestModel
+from coterie.engine.specs import HDBSCANParams, KMeansParams
+from coterie.kit.names import check_name
+from coterie.tasks.schemas import TaskStatusEnum
+
+ClusterName = Annotated[str, AfterValidator(check_name)]
+CollectionIds = Annotated[list[str], Field(min_length=1, max_length=100)]
+AnyParams = KMeansParams | HDBSCANParams | dict[str, Any] | None
+
+
+class ClusterType(StrEnum):
+    """Groups of like vectors, or of equal attributes."""
+
+    VECTOR = "vector"
+    ATTRIBUTE = "attribute"
+
+
+class ClusteringAlgorithm(StrEnum):
+    """The API's algorithms. `kmeans` and `hdbscan` run; the others are refused by name until they do."""
+
+    KMEANS = "kmeans"
+    DBSCAN = "dbscan"
+    HDBSCAN = "hdbscan"
+    AGGLOMERATIVE = "agglomerative"
+    SPECTRAL = "spectral"
+    GAUSSIAN_MIXTURE = "gaussian_mixture"
+    MEAN_SHIFT = "mean_shift"
+    OPTICS = "optics"
+
+
+class LLMLabeling(RequestModel):
+    """Labels by a language model. Stored always; without a provider the labels are keywords, and the run says so."""
+
+    NEUTRAL: ClassVar[Mapping[str, Any]] = {
+        "sample_selection_strategy": "nearest",
+        "use_embedding_dedup": True,
+        "embedding_similarity_threshold": 0.95,
+        "cache_ttl_seconds": 604800,
+        "sample_text_max_length": 200,
+    }
+
+    enabled: bool = False
+    provider: Literal["openai", "google"] | None = None
+    model_name: str | None = Field(None, max_length=255)
+    include_summary: bool = True
+    include_keywords: bool = True
+    max_samples_per_cluster: int = Field(10, ge=1, le=100)
+    custom_prompt: str | None = Field(None, max_length=8192)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class VectorBasedConfig(RequestModel):
+    """Grouping by vectors. `algorithm_params` are those of `clustering_method`; `…_parameters` are the older spelling.
+
+    `feature_uri` (`scheme://extractor@version/output`) may stand for `feature_extractor_name`.
+    """
+
+    NEUTRAL: ClassVar[Mapping[str, Any]] = {
+        "multi_feature_strategy": "concatenate",
+        "output_strategy": "single",
+        "effective_feature_method": "mean",
+        "enrich_source": False,
+        "vis_n_components": 2,
+    }
+
+    feature_extractor_name: str = Field("", max_length=255)
+    feature_uri: str | None = Field(None, max_length=512)
+    clustering_method: ClusteringAlgorithm
+    sample_size: int | None = Field(None, ge=2, le=1_000_000)
+    kmeans_parameters: Annotated[Any, DocumentedAs(KMeansParams | dict[str, Any] | None)] = None
+    dbscan_parameters: Annotated[Any, DocumentedAs(dict[str, Any] | None)] = None
+    hdbscan_parameters: Annotated[Any, DocumentedAs(HDBSCANParams | dict[str, Any] | None)] = None
+    algorithm_params: Annotated[Any, DocumentedAs(AnyParams)] = None
+    normalize_features: bool = Field(False, description="Scale every vector to length one first.")
+    hierarchical: Literal[False] = False
+    max_hierarchy_depth: int | None = Field(None, ge=1, le=5, description="Of no effect without `hierarchical`.")
+
+
+class AttributeBasedConfig(RequestModel):
+    """Grouping by payload fields: dotted paths into a document's metadata."""
+
+    attributes: list[Annotated[str, Field(min_length=1, max_length=255)]] = Field(min_length=1, max_length=10)
+    hierarchical_grouping: bool = False
+    aggregation_method: str | None = None
+
+
+class CreateClusterRequest(RequestModel):
+    NEUTRAL: ClassVar[Mapping[str, Any]] = {
+        "enrich_source_collection": False,
+        "auto_execute_on_batch": False,
+        "auto_execute_cooldown_seconds": 3600,
+    }
+
+    collection_ids: CollectionIds
+    cluster_name: ClusterName | None = None
+    description: str | None = Field(None, max_length=4096)
+    metadata: dict[str, Any] | None = None
+    cluster_type: ClusterType = ClusterType.VECTOR
+    vector_config: VectorBasedConfig | None = None
+    attribute_config: AttributeBasedConfig | None = None
+    llm_labeling: LLMLabeling = Field(default_factory=LLMLabeling)
+
+
+class PatchClusterRequest(RequestModel):
+    """What of a definition can be changed; `name` is short for `cluster_name`."""
+
+    cluster_name: ClusterName | None = None
+    name: ClusterName | None = None
+    description: str | None = Field(None, max_length=4096)
+    metadata: dict[str, Any] | None = None
+    llm_labeling: LLMLabeling | None = None
+
+
+class ClusterStats(BaseModel):
+    """`silhouette_score` is 0 where it is undefined, and `extra.silhouette_score` is then null."""
+
+    num_clusters: int
+    noise_points: int
+    silhouette_score: float
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
+class ClusterModel(BaseModel):
+    collection_ids: list[str] = Field(min_length=1)
+    cluster_name: str | None = None
+    cluster_type: ClusterType = ClusterType.VECTOR
+    vector_config: VectorBasedConfig | None = None
+    attribute_config: AttributeBasedConfig | None = None
+    llm_labeling: LLMLabeling = Field(default_factory=LLMLabeling)
+    cluster_id: str = ""
+    parquet_path: str | None = None
+    members_key: str | None = None
+    num_clusters: int | None = None
+    cluster_stats: ClusterStats | None = None
+    status: TaskStatusEnum = TaskStatusEnum.PENDING
+    task_id: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    description: str | None = None
+    metadata: dict[str, Any] | None = None
+    namespace_id: str | None = None
+    input_collections: list[str] = Field(default_factory=list, description="The collections' ids.")
+    last_run_id: str | None = None
+    num_documents_clustered: int | None = None
+    last_executed_at: datetime | None = None
+    error: str | None = None
+    llm_labeling_errors: list[str] | None = None
+
+
+class ListClustersRequest(ListRequest):
+    """Lists of definitions speak the list language like every other."""
+
+
+class ClusterListStats(BaseModel):
+    """Over all definitions of the namespace."""
+
+    total_clusters: int
+    total_documents: int
+    avg_documents_per_cluster: float
+    clusters_by_status: dict[str, int]
+
+
+class ListClustersResponse(BaseModel):
+    results: list[ClusterModel]
+    pagination: PaginationResponse
+    total_count: int
+    stats: ClusterListStats

@@ -1,0 +1,177 @@
+"""The rules of a write: definitions, and the summary that a run leaves on its definition."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from coterie.api.context import Tenant
+from coterie.clusters.methods import check_names, names_of, params_of
+from coterie.clusters.queries import KIND, PROFILE, find_cluster
+from coterie.clusters.schemas import ClusterType, CreateClusterRequest, PatchClusterRequest, VectorBasedConfig
+from coterie.documents.collections import find_collections
+from coterie.jobs import queue
+from coterie.kit.errors import AlreadyExists, BadRequest, invalid
+from coterie.kit.ids import new_id
+from coterie.listing.fields import rows_for, search_text
+from coterie.store.tables import clusters, fields, runs, tasks
+
+MAX_CLUSTERS = 2_000_000
+MAX_METADATA = 16_384
+"""Bytes of a definition's own metadata as JSON: all of it is indexed for filters."""
+
+
+def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest, now: str) -> str:
+    """A new definition, as JSON. Raises NotFound, AlreadyExists, BadRequest, Invalid."""
+    found = find_collections(tx, tenant, request.collection_ids)
+    config = _check_definition(request)
+    count = select(func.count()).select_from(clusters).where(clusters.c.namespace_id == tenant.namespace_id)
+    if (tx.scalar(count) or 0) >= MAX_CLUSTERS:
+        raise BadRequest(f"a namespace has at most {MAX_CLUSTERS} definitions")
+    identity = new_id("clust")
+    name = request.cluster_name or identity
+    _check_free(tx, tenant, name)
+    resource = {
+        "cluster_id": identity,
+        "cluster_name": name,
+        "cluster_type": request.cluster_type,
+        "collection_ids": request.collection_ids,
+        "input_collections": [row.id for row in found],
+        **config,
+        "llm_labeling": request.llm_labeling.model_dump(mode="json", exclude_unset=True) or {"enabled": False},
+        "description": request.description,
+        "metadata": _check_metadata(request.metadata),
+        "namespace_id": tenant.namespace_id,
+        "status": queue.PENDING,
+        "task_id": None,
+        "last_run_id": None,
+        "last_executed_at": None,
+        "num_clusters": None,
+        "num_documents_clustered": None,
+        "cluster_stats": None,
+        "parquet_path": None,
+        "members_key": None,
+        "error": None,
+        "llm_labeling_errors": None,
+        "created_at": now,
+        "updated_at": now,
+    }
+    columns = _columns(tx, resource, "")
+    new = insert(clusters).values(id=identity, namespace_id=tenant.namespace_id, created_at=now, **columns)
+    pk = tx.execute(new.returning(clusters.c.pk)).scalar_one()
+    _index(tx, pk, resource)
+    return str(columns["resource"])
+
+
+def patch_cluster(tx: Connection, tenant: Tenant, identifier: str, request: PatchClusterRequest, now: str) -> str:
+    """Change a definition's name, description, metadata or labeling; it as JSON. Raises NotFound, AlreadyExists."""
+    row = find_cluster(tx, tenant, identifier)
+    given = request.model_dump(mode="json", exclude_unset=True, exclude={"name", "llm_labeling"})
+    if request.name is not None:
+        if request.cluster_name not in (None, request.name):
+            raise BadRequest("'name' and 'cluster_name' say the same thing; send one of them")
+        given["cluster_name"] = request.name
+    if given.get("cluster_name") is None:
+        given.pop("cluster_name", None)
+    elif given["cluster_name"] != row.name:
+        _check_free(tx, tenant, given["cluster_name"])
+    if request.llm_labeling is not None:
+        given["llm_labeling"] = request.llm_labeling.model_dump(mode="json", exclude_unset=True)
+    _check_metadata(given.get("metadata"))
+    return change_cluster(tx, row.pk, given, now)
+
+
+def change_cluster(
+    tx: Connection, pk: int, changes: Mapping[str, Any], now: str, *, run_text: str | None = None
+) -> str:
+    """Bring a definition's resource, its columns and its field index along together; it as JSON."""
+    row = tx.execute(select(clusters).where(clusters.c.pk == pk)).one()
+    resource = {**orjson.loads(row.resource), **changes, "updated_at": now}
+    columns = _columns(tx, resource, row.run_text if run_text is None else run_text)
+    tx.execute(update(clusters).where(clusters.c.pk == pk).values(**columns))
+    _index(tx, pk, resource)
+    return str(columns["resource"])
+
+
+def delete_cluster(tx: Connection, tenant: Tenant, identifier: str) -> list[str]:
+    """Delete a definition with its runs and end its jobs; the ids of its runs, whose files are to go too."""
+    row = find_cluster(tx, tenant, identifier)
+    run_ids = list(tx.scalars(select(runs.c.id).where(runs.c.cluster_id == row.id)).all())
+    queue.request_cancel(tx, tasks.c.lock == row.id, tasks.c.namespace_id == tenant.namespace_id)
+    tx.execute(delete(fields).where(fields.c.row_id == row.pk, fields.c.kind == KIND))
+    tx.execute(delete(clusters).where(clusters.c.pk == row.pk))
+    return run_ids
+
+
+def vector_names_of(config: VectorBasedConfig) -> list[str]:
+    """The names that a definition's vectors may have. Raises Invalid."""
+    loc = ("body", "vector_config")
+    if config.feature_uri is not None:
+        return names_of(config.feature_uri, (*loc, "feature_uri"))
+    return check_names([config.feature_extractor_name], (*loc, "feature_extractor_name"))
+
+
+def _check_definition(request: CreateClusterRequest) -> dict[str, Any]:
+    """The definition's two configs as they are stored: what was given, and nothing else."""
+    vector, attribute = request.vector_config, request.attribute_config
+    wanted = "vector_config" if request.cluster_type is ClusterType.VECTOR else "attribute_config"
+    other = "attribute_config" if wanted == "vector_config" else "vector_config"
+    if getattr(request, wanted) is None:
+        raise invalid(("body", wanted), f"a {request.cluster_type} cluster needs '{wanted}'", "missing")
+    if getattr(request, other) is not None:
+        raise BadRequest(f"'{other}' has no meaning for a {request.cluster_type} cluster; leave it out")
+    stored: dict[str, Any] = {"vector_config": None, "attribute_config": None}
+    if vector is not None:
+        params_of(vector, ("body", "vector_config"))
+        names = vector_names_of(vector)
+        stored["vector_config"] = vector.model_dump(mode="json", exclude_unset=True)
+        stored["vector_config"].setdefault("feature_extractor_name", names[-1])
+    if attribute is not None:
+        if attribute.aggregation_method is not None:
+            raise BadRequest("'aggregation_method' is not computed in this version; leave it out")
+        stored["attribute_config"] = attribute.model_dump(mode="json")
+    return stored
+
+
+def _check_metadata(metadata: dict[str, Any] | None) -> dict[str, Any] | None:
+    if metadata is not None and len(orjson.dumps(metadata)) > MAX_METADATA:
+        raise invalid(("body", "metadata"), f"metadata is at most {MAX_METADATA} bytes of JSON")
+    return metadata
+
+
+def _check_free(tx: Connection, tenant: Tenant, name: str) -> None:
+    taken = select(clusters.c.id).where(clusters.c.namespace_id == tenant.namespace_id, clusters.c.name == name)
+    if tx.scalar(taken) is not None:
+        raise AlreadyExists(f"cluster '{name}' already exists in this namespace")
+
+
+def _columns(tx: Connection, resource: Mapping[str, Any], run_text: str) -> dict[str, Any]:
+    return {
+        "name": resource["cluster_name"],
+        "resource": orjson.dumps(resource).decode(),
+        "search_text": search_text([*_search_parts(resource), *resource["collection_ids"], run_text]),
+        "run_text": run_text,
+        "status": resource["status"],
+        "last_run_id": resource["last_run_id"],
+        "num_documents": resource["num_documents_clustered"] or 0,
+    }
+
+
+def _search_parts(resource: Mapping[str, Any]) -> Sequence[str | None]:
+    config = resource["vector_config"] or {}
+    return [
+        resource["cluster_name"],
+        resource["cluster_id"],
+        resource["description"],
+        config.get("feature_extractor_name"),
+        config.get("clustering_method"),
+        *resource["input_collections"],
+    ]
+
+
+def _index(tx: Connection, pk: int, resource: dict[str, Any]) -> None:
+    own = {"namespace_id": resource["namespace_id"], "kind": KIND, "row_id": pk}
+    rows = [{**own, **row._asdict()} for row in rows_for(resource, PROFILE)]
+    tx.execute(delete(fields).where(fields.c.row_id == pk, fields.c.kind == KIND))
+    tx.execute(insert(fields), rows)

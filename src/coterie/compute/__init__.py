@@ -1,0 +1,1 @@
+"""Where heavy stages run: in a child process that can be stopped."""

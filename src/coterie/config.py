@@ -1,0 +1,61 @@
+"""Settings: every value can be given as `COTERIE_…` in the environment, and most as an option of the CLI."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class Settings(BaseSettings):
+    """What a server or a worker needs to know to start. Frozen: read once, handed on."""
+
+    model_config = SettingsConfigDict(env_prefix="COTERIE_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path("coterie-data"), description="Folder of the records, vectors and artifacts.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    workers: int = Field(1, ge=0, le=64, description="Worker processes started beside the server.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    job_concurrency: int = Field(1, ge=1, le=64, description="Jobs that one worker runs at a time.")
+    execute_timeout_seconds: float = Field(
+        600, gt=0, le=86_400, description="How long a synchronous execute waits before it answers 503."
+    )
+    heartbeat_seconds: float = Field(2, gt=0, le=60, description="How often a worker says that it lives.")
+    worker_grace_seconds: float = Field(
+        15, gt=0, le=3600, description="Silence after which a worker counts as dead and its jobs are resumed."
+    )
+    json_body_limit: int = Field(64 * KIB, ge=KIB, description="Largest JSON body, in bytes.")
+    batch_body_limit: int = Field(64 * MIB, ge=KIB, description="Largest body of documents/batch, in bytes.")
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file of the records."""
+        return self.data_dir / "coterie.db"
+
+    @property
+    def jobs_path(self) -> Path:
+        """The SQLite file of the job engine."""
+        return self.data_dir / "jobs.db"
+
+    @property
+    def vectors_dir(self) -> Path:
+        """The folder of the Lance datasets."""
+        return self.data_dir / "vectors"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """The folder of the Parquet artifacts."""
+        return self.data_dir / "artifacts"
+
+    @property
+    def scratch_dir(self) -> Path:
+        """The folder of files that pass between the steps of a job; safe to delete when no job runs."""
+        return self.data_dir / "scratch"
+
+    @property
+    def key_path(self) -> Path:
+        """Where the first start leaves its key, readable by the owner only."""
+        return self.data_dir / "bootstrap.key"

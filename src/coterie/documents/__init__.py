@@ -1,0 +1,1 @@
+"""Collections and their documents: payloads in SQL, vectors in Lance."""

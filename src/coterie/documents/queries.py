@@ -1,0 +1,137 @@
+"""Reads of documents, for routes and for runs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row, bindparam, func, select
+
+from coterie.api.context import Tenant
+from coterie.documents.collections import spaces_of
+from coterie.kit.errors import NotFound
+from coterie.listing.answer import Listed
+from coterie.listing.sql import Source, compile_list
+from coterie.listing.tree import Listable, ListQuery
+from coterie.store.tables import documents
+from coterie.store.vectors import Matrix, Space, VectorStore
+
+READ_ROWS = 5_000
+
+PROFILE = Listable("document_id", "document_id")
+SOURCE = Source(
+    documents,
+    documents.c.pk,
+    documents.c.id,
+    documents.c.resource,
+    (documents.c.collection_id == bindparam("collection_id")) & (documents.c.namespace_id == bindparam("namespace_id")),
+    {"created_at": documents.c.created_at},
+)
+
+
+@dataclass(frozen=True)
+class Members:
+    """The documents of a collection that have a vector of one name: `pks` (n), `ids` (n) and `keys` (n) into its
+    space, and how many documents do not have one."""
+
+    space: Space
+    dimensions: int | None
+    pks: NDArray[np.int64]
+    ids: list[str]
+    keys: NDArray[np.int64]
+    without: int
+
+
+def find_document(tx: Connection, tenant: Tenant, collection_id: str, document_id: str) -> Row[Any]:
+    """A document of a collection. Raises NotFound."""
+    own = select(documents).where(
+        documents.c.namespace_id == tenant.namespace_id,
+        documents.c.collection_id == collection_id,
+        documents.c.id == document_id,
+    )
+    row = tx.execute(own).first()
+    if row is None:
+        raise NotFound(f"document '{document_id}' does not exist in this collection")
+    return row
+
+
+def list_documents(tx: Connection, tenant: Tenant, collection_id: str, query: ListQuery) -> tuple[Listed, list[str]]:
+    """A page of a collection's documents, and beside each the JSON of its vectors' keys."""
+    statements = compile_list(query, SOURCE, {"namespace_id": tenant.namespace_id, "collection_id": collection_id})
+    rows = tx.execute(statements.page.add_columns(documents.c.vectors), statements.parameters).all()
+    total = tx.scalar(statements.count, statements.parameters) or 0
+    return Listed([row[0] for row in rows], total), [row[1] for row in rows]
+
+
+def with_vectors(
+    store: VectorStore, tenant: Tenant, collection_id: str, resources: Sequence[str], keys: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The documents with `vectors` by name, and `vector`, the first of them."""
+    shown = [orjson.loads(text) for text in resources]
+    held = [orjson.loads(text) for text in keys]
+    for document in shown:
+        document.update(vector=None, vectors={})
+    for name in {name for each in held for name in each}:
+        having = [number for number, each in enumerate(held) if name in each]
+        wanted = np.array([held[number][name] for number in having], np.int64)
+        matrix = store.read(Space(tenant.namespace_id, collection_id, name), wanted)
+        for number, vector in zip(having, matrix.tolist(), strict=True):
+            shown[number]["vectors"][name] = vector
+    for document, each in zip(shown, held, strict=True):
+        document["vector"] = document["vectors"][next(iter(each))] if each else None
+    return shown
+
+
+def load_members(tx: Connection, tenant: Tenant, collection_id: str, vector_name: str) -> Members:
+    """Which documents of a collection can be clustered by a vector, in the order they came."""
+    key = func.json_extract(documents.c.vectors, bindparam("path")).label("key")
+    own = (documents.c.namespace_id == tenant.namespace_id, documents.c.collection_id == collection_id)
+    found = select(documents.c.pk, documents.c.id, key).where(*own).order_by(documents.c.pk)
+    pks: list[int] = []
+    ids: list[str] = []
+    keys: list[int] = []
+    without = 0
+    for pk, identity, value in tx.execution_options(yield_per=READ_ROWS).execute(found, {"path": f'$."{vector_name}"'}):
+        if value is None:
+            without += 1
+            continue
+        pks.append(pk)
+        ids.append(identity)
+        keys.append(value)
+    space = Space(tenant.namespace_id, collection_id, vector_name)
+    dimensions = spaces_of(tx, collection_id).get(vector_name)
+    return Members(space, dimensions, np.array(pks, np.int64), ids, np.array(keys, np.int64), without)
+
+
+def read_matrix(store: VectorStore, members: Sequence[Members], out: Matrix) -> None:
+    """The vectors of all members one below the other into `out` (n, d). Raises MissingVectors."""
+    start = 0
+    for each in members:
+        end = start + len(each.pks)
+        if end > start:
+            store.read(each.space, each.keys, out[start:end])
+        start = end
+
+
+def iterate_documents(tx: Connection, tenant: Tenant, pks: NDArray[np.int64]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The documents of some keys, in their order, as (position, resource). Those deleted meanwhile are left out."""
+    for start in range(0, len(pks), READ_ROWS):
+        block = pks[start : start + READ_ROWS].tolist()
+        found = select(documents.c.pk, documents.c.resource).where(
+            documents.c.namespace_id == tenant.namespace_id, documents.c.pk.in_(block)
+        )
+        texts: dict[int, str] = {row.pk: row.resource for row in tx.execute(found)}
+        for number, pk in enumerate(block, start):
+            if pk in texts:
+                yield number, orjson.loads(texts[pk])
+
+
+def all_documents(tx: Connection, tenant: Tenant, collection_id: str) -> tuple[NDArray[np.int64], list[str]]:
+    """The keys and the ids of all documents of a collection, in the order they came."""
+    own = select(documents.c.pk, documents.c.id).where(
+        documents.c.namespace_id == tenant.namespace_id, documents.c.collection_id == collection_id
+    )
+    rows = tx.execute(own.order_by(documents.c.pk)).all()
+    return np.array([row.pk for row in rows], np.int64), [row.id for row in rows]

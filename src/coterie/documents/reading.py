@@ -1,0 +1,281 @@
+"""Files of documents, a block of rows at a time: Parquet, Arrow IPC stream, NDJSON.
+
+A row's id comes from the id column, its vectors from the vector columns, its metadata from all others. Vector columns
+are those that the request names, else every list of floats; one called `vector` or `embedding` is `bring_your_own`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from coterie.api.bodies import parse_json
+from coterie.documents.writing import MAX_DIMENSIONS, BadDocument
+from coterie.features.registry import BRING_YOUR_OWN, is_well_formed, vector_name
+from coterie.kit.errors import BadRequest
+from coterie.store.vectors import Matrix
+
+BLOCK_ROWS = 8_192
+BLOCK_BYTES = 64 * 1024 * 1024
+"""A block of rows holds no more vectors than this, however long they are."""
+
+MAX_LINE = 8 * 1024 * 1024
+ID_COLUMNS = ("document_id", "id")
+DEFAULT_COLUMNS = ("vector", "embedding")
+
+PARQUET = ("application/vnd.apache.parquet", "application/x-parquet", "application/parquet")
+ARROW = ("application/vnd.apache.arrow.stream",)
+NDJSON = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """How columns become documents: the id column (None: `document_id` or `id`), and vector columns to names (empty:
+    found by their type)."""
+
+    id_column: str | None = None
+    vectors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Block:
+    """Rows of a file: ids (None: to be made up), payloads, per vector name a matrix (n, d) or None where no row of the
+    block has a sound one, with the faults of single rows by position."""
+
+    ids: list[str | None]
+    payloads: list[dict[str, Any]]
+    vectors: dict[str, Matrix]
+    missing: dict[str, NDArray[np.bool_]]
+    faults: dict[int, str]
+
+
+def parse_vector_columns(given: Sequence[str]) -> dict[str, str]:
+    """`column` or `column:name`, repeated, as {column: vector name}. Raises BadRequest."""
+    columns: dict[str, str] = {}
+    for text in given:
+        column, _, name = text.partition(":")
+        columns[column] = vector_name(name or _default_name(column))
+        if not is_well_formed(columns[column]):
+            raise BadRequest(f"vector_column '{text}': '{columns[column]}' is no vector name; write '{column}:a_name'")
+    return columns
+
+
+def read_blocks(path: Path, content_type: str, mapping: ColumnMap, spaces: Mapping[str, int]) -> Iterator[Block]:
+    """The file's rows in blocks. Raises BadRequest for a file that is not of its type or lacks a named column."""
+    try:
+        if content_type in PARQUET:
+            yield from _arrow_blocks(pq.ParquetFile(path).iter_batches(BLOCK_ROWS), mapping, spaces)
+        elif content_type in ARROW:
+            with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
+                yield from _arrow_blocks(iter(stream), mapping, spaces)
+        else:
+            with path.open("rb") as lines:
+                yield from _json_blocks(lines, mapping, spaces)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError, OSError) as error:
+        raise BadRequest(f"the body is not a readable {content_type}: {str(error).splitlines()[0][:200]}") from error
+
+
+def _default_name(column: str) -> str:
+    return BRING_YOUR_OWN if column in DEFAULT_COLUMNS else column
+
+
+# -- Arrow ----------------------------------------------------------------------------------------------------------
+
+
+def _arrow_blocks(batches: Iterator[pa.RecordBatch], mapping: ColumnMap, spaces: Mapping[str, int]) -> Iterator[Block]:
+    known = dict(spaces)
+    for batch in batches:
+        columns = _vector_columns(batch.schema, mapping)
+        rows = _rows_of_a_block(batch, columns)
+        for start in range(0, batch.num_rows, rows):
+            block = _arrow_block(batch.slice(start, rows), mapping, columns, known)
+            known.update({name: matrix.shape[1] for name, matrix in block.vectors.items() if name not in known})
+            yield block
+
+
+def _rows_of_a_block(batch: pa.RecordBatch, columns: Mapping[str, str]) -> int:
+    widest = max((batch.column(column).nbytes // max(batch.num_rows, 1) for column in columns), default=0)
+    return max(1, min(BLOCK_ROWS, BLOCK_BYTES // max(widest, 1)))
+
+
+def _vector_columns(schema: pa.Schema, mapping: ColumnMap) -> dict[str, str]:
+    for column in (*mapping.vectors, *([mapping.id_column] if mapping.id_column else [])):
+        if column not in schema.names:
+            raise BadRequest(f"the file has no column '{column}'; it has {', '.join(schema.names[:20])}")
+    for name in schema.names:
+        if pa.types.is_binary(schema.field(name).type) or pa.types.is_large_binary(schema.field(name).type):
+            raise BadRequest(f"column '{name}' holds bytes, which metadata cannot: drop it or encode it as text")
+    if mapping.vectors:
+        return dict(mapping.vectors)
+    return {f.name: vector_name(_default_name(f.name)) for f in schema if _is_list(f.type, pa.types.is_floating)}
+
+
+def _is_list(kind: Any, of: Any) -> bool:
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_list(kind) for is_list in lists) and of(kind.value_type)
+
+
+def _arrow_block(
+    batch: pa.RecordBatch, mapping: ColumnMap, columns: Mapping[str, str], known: Mapping[str, int]
+) -> Block:
+    block = Block([None] * batch.num_rows, [], {}, {}, {})
+    for column, name in columns.items():
+        if not is_well_formed(name):
+            raise BadRequest(f"column '{column}' is no vector name; map it with vector_column={column}:a_name")
+        _take_vectors(block, name, batch.column(column), known.get(name))
+    id_column = mapping.id_column or next((name for name in ID_COLUMNS if name in batch.schema.names), None)
+    rest = [name for name in batch.schema.names if name != id_column and name not in columns]
+    block.payloads = (
+        [_flatten(row) for row in batch.select(rest).to_pylist()] if rest else [{} for _ in range(batch.num_rows)]
+    )
+    if id_column is not None:
+        block.ids = [
+            _identity(value, number, block) for number, value in enumerate(batch.column(id_column).to_pylist())
+        ]
+    return block
+
+
+def _take_vectors(block: Block, name: str, column: Any, dimensions: int | None) -> None:
+    """The column's vectors as a matrix; rows that cannot be are reported as faults."""
+    kind = column.type
+    if not _is_list(kind, lambda t: pa.types.is_floating(t) or pa.types.is_integer(t)):
+        raise BadRequest(f"vector column for '{name}' holds {kind}; a list of numbers is needed")
+    lengths = np.asarray(pa.compute.list_value_length(column).fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    expected = dimensions or int(next((length for length in lengths if length > 0), 0))
+    if not 1 <= expected <= MAX_DIMENSIONS:
+        expected = dimensions or 1
+    sound = lengths == expected
+    for number in np.flatnonzero(~sound).tolist():
+        block.faults.setdefault(number, _length_fault(name, int(lengths[number]), expected))
+    flat = column.filter(pa.array(sound)).flatten()
+    if flat.null_count:
+        flat = (
+            flat.fill_null(float("nan"))
+            if pa.types.is_floating(flat.type)
+            else flat.cast(pa.float64()).fill_null(float("nan"))
+        )
+    matrix = np.zeros((len(lengths), expected), np.float32)
+    with np.errstate(over="ignore"):
+        matrix[sound] = flat.to_numpy(zero_copy_only=False).reshape(-1, expected).astype(np.float32)
+    for number in np.flatnonzero(~np.isfinite(matrix).all(axis=1)).tolist():
+        block.faults.setdefault(number, f"vector '{name}' holds NaN, infinity or null")
+        matrix[number] = 0
+    block.vectors[name] = matrix
+
+
+def _length_fault(name: str, length: int, expected: int) -> str:
+    if length < 0:
+        return f"vector '{name}' is null"
+    return f"vector '{name}' has {length} numbers; {expected} are needed (1 to {MAX_DIMENSIONS} are possible)"
+
+
+def _identity(value: Any, number: int, block: Block) -> str | None:
+    """The id as text; a null or unusable one is the row's fault."""
+    text = "" if value is None else str(value)
+    if not 1 <= len(text) <= 255 or "/" in text or not text.isprintable():
+        block.faults.setdefault(number, "the id is null, empty, over 255 characters, or holds '/' or controls")
+        return None
+    return text
+
+
+def _flatten(row: dict[str, Any]) -> dict[str, Any]:
+    """A column `metadata` that holds objects is the payload itself; other columns stand beside it."""
+    inner = row.get("metadata")
+    if not isinstance(inner, dict):
+        return row
+    return {**inner, **{key: value for key, value in row.items() if key != "metadata"}}
+
+
+# -- NDJSON ---------------------------------------------------------------------------------------------------------
+
+
+def _json_blocks(lines: BinaryIO, mapping: ColumnMap, spaces: Mapping[str, int]) -> Iterator[Block]:
+    known = dict(spaces)
+    held: list[bytes] = []
+    size = 0
+    while line := lines.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            raise BadRequest(f"a line is longer than {MAX_LINE} bytes: is the body NDJSON, one object a line?")
+        if not line.strip():
+            continue
+        held.append(line)
+        size += len(line)
+        if len(held) == BLOCK_ROWS or size > BLOCK_BYTES:
+            yield _json_block(held, mapping, known)
+            held, size = [], 0
+    if held:
+        yield _json_block(held, mapping, known)
+
+
+def _json_block(lines: Sequence[bytes], mapping: ColumnMap, known: dict[str, int]) -> Block:
+    block = Block([None] * len(lines), [{} for _ in lines], {}, {}, {})
+    vectors: dict[str, dict[int, list[float]]] = {}
+    for number, line in enumerate(lines):
+        try:
+            _take_line(block, number, parse_json(line), mapping, vectors)
+        except (json.JSONDecodeError, BadDocument) as error:
+            block.faults.setdefault(number, f"not a JSON document: {error}")
+    for name, by_row in vectors.items():
+        _stack(block, name, by_row, known)
+    return block
+
+
+def _take_line(
+    block: Block, number: int, row: Any, mapping: ColumnMap, vectors: dict[str, dict[int, list[float]]]
+) -> None:
+    if not isinstance(row, dict):
+        raise BadDocument("a line is an object")
+    id_column = mapping.id_column or next((name for name in ID_COLUMNS if name in row), None)
+    if id_column is not None:
+        block.ids[number] = _identity(row.pop(id_column, None), number, block)
+    named = row.pop("vectors", None)
+    if named is not None and not isinstance(named, dict):
+        raise BadDocument("'vectors' is an object: {name: numbers}")
+    found = {vector_name(name): values for name, values in (named or {}).items()}
+    if mapping.vectors:
+        found.update({name: row.pop(column, None) for column, name in mapping.vectors.items()})
+    else:
+        for column in DEFAULT_COLUMNS:
+            if column in row:
+                found[BRING_YOUR_OWN] = row.pop(column)
+    for name, values in found.items():
+        vectors.setdefault(name, {})[number] = values
+    block.payloads[number] = _flatten(row)
+
+
+def _stack(block: Block, name: str, by_row: dict[int, list[float]], known: dict[str, int]) -> None:
+    matrix: Matrix | None = None
+    absent = np.ones(len(block.ids), bool)
+    for number, values in by_row.items():
+        fault = _value_fault(name, values, known.get(name))
+        if fault is None:
+            with np.errstate(over="ignore"):
+                vector = np.asarray(values, np.float64).astype(np.float32)
+            fault = None if np.isfinite(vector).all() else f"vector '{name}' overflows 32-bit floats"
+        if fault is not None:
+            block.faults.setdefault(number, fault)
+            continue
+        known.setdefault(name, len(vector))
+        if matrix is None:
+            matrix = np.zeros((len(block.ids), len(vector)), np.float32)
+        matrix[number] = vector
+        absent[number] = False
+    if matrix is not None:
+        block.vectors[name] = matrix
+        block.missing[name] = absent
+
+
+def _value_fault(name: str, values: Any, dimensions: int | None) -> str | None:
+    if not is_well_formed(name):
+        return f"'{name[:50]}' is no vector name: use 1 to 100 letters, digits, '_', '.' or '-'"
+    if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
+        return f"vector '{name}' is not a list of numbers"
+    if not 1 <= len(values) <= MAX_DIMENSIONS or len(values) != (dimensions or len(values)):
+        return _length_fault(name, len(values), dimensions or 1)
+    return None

@@ -1,0 +1,233 @@
+"""Routes of collections and documents."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Body, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from coterie.api.bodies import StrictRoute
+from coterie.api.context import Context, Creator, Deleter, Reader, Updater
+from coterie.api.errors import CONFLICT, ERRORS, json_response
+from coterie.api.schemas import DocumentedAs, ErrorResponse, GenericDeleteResponse
+from coterie.documents import collections, queries, service
+from coterie.documents.collection_schemas import (
+    CollectionResponse,
+    CreateCollectionRequest,
+    DescribeCollectionFeaturesResponse,
+    ListCollectionsRequest,
+    ListCollectionsResponse,
+)
+from coterie.documents.importing import ImportFile, import_documents
+from coterie.documents.reading import ARROW, NDJSON, PARQUET, ColumnMap, parse_vector_columns
+from coterie.documents.schemas import (
+    BatchRequest,
+    BatchResponse,
+    DocumentCreateRequest,
+    DocumentResponse,
+    DocumentUpdateRequest,
+    ImportResponse,
+    ListDocumentsRequest,
+    ListDocumentsResponse,
+)
+from coterie.kit.clock import iso
+from coterie.kit.errors import CoterieError
+from coterie.listing.answer import Listed, write_answer
+from coterie.listing.filters import parse_flag
+from coterie.listing.syntax import parse_list
+
+collection = APIRouter(prefix="/v1/collections", tags=["Collections"], route_class=StrictRoute, responses=ERRORS)
+document = APIRouter(
+    prefix="/v1/collections/{collection_identifier}/documents",
+    tags=["Documents"],
+    route_class=StrictRoute,
+    responses=ERRORS,
+)
+routers = (collection, document)
+
+SPOOL_BYTES = 1024 * 1024
+_BODY = {"schema": {"type": "string", "format": "binary"}}
+_IMPORT: dict[str, Any] = {
+    "requestBody": {"required": True, "content": dict.fromkeys((PARQUET[0], ARROW[0], NDJSON[0]), _BODY)}
+}
+_WRONG_TYPE: dict[int | str, dict[str, Any]] = {415: {"model": ErrorResponse, "description": "Unsupported Media Type"}}
+
+
+class UnsupportedMediaType(CoterieError):
+    """The body is of a type that import does not read."""
+
+    status = 415
+    type = "UnsupportedMediaTypeError"
+
+
+@collection.post("", response_model=CollectionResponse, responses=CONFLICT)
+def create_collection(body: CreateCollectionRequest, tenant: Creator, services: Context) -> Response:
+    """A new collection."""
+    request = body.model_dump(mode="json")
+    if body.source is not None:
+        request["source"] = body.source.model_dump(mode="json", exclude_unset=True)
+    with services.db.write() as tx:
+        made = collections.create_collection(tx, tenant, request, iso(services.clock.now()))
+    return Response(made, media_type="application/json")
+
+
+@collection.post("/list", response_model=ListCollectionsResponse)
+def list_collections(
+    request: Request,
+    tenant: Reader,
+    services: Context,
+    body: Annotated[Any, Body(), DocumentedAs(ListCollectionsRequest)] = None,
+    limit: int | None = None,
+    offset: int | None = None,
+) -> Response:
+    """The namespace's collections by the list language."""
+    query = parse_list(body, profile=collections.PROFILE, limit=limit, offset=offset)
+    with services.db.read() as tx:
+        listed = collections.list_collections(tx, tenant, query)
+    return Response(write_answer(listed, query, request.url.path), media_type="application/json")
+
+
+@collection.get("/{collection_identifier}", response_model=CollectionResponse)
+def get_collection(collection_identifier: str, tenant: Reader, services: Context) -> Response:
+    """One collection, by id or name."""
+    with services.db.read() as tx:
+        row = collections.find_collection(tx, tenant, collection_identifier)
+    return Response(row.resource, media_type="application/json")
+
+
+@collection.patch("/{collection_identifier}", response_model=CollectionResponse, responses=CONFLICT)
+def update_collection(collection_identifier: str, body: dict[str, Any], tenant: Updater, services: Context) -> Response:
+    """Change a collection's name, description or metadata."""
+    with services.db.write() as tx:
+        changed = collections.update_collection(tx, tenant, collection_identifier, body, iso(services.clock.now()))
+    return Response(changed, media_type="application/json")
+
+
+@collection.delete("/{collection_identifier}", status_code=204)
+def delete_collection(collection_identifier: str, tenant: Deleter, services: Context) -> Response:
+    """Delete a collection with its documents and vectors. Definitions that use it stay; their runs will fail."""
+    with services.db.write() as tx:
+        collection_id = collections.delete_collection(tx, tenant, collection_identifier)
+    services.vectors.drop(tenant.namespace_id, collection_id)
+    return Response(status_code=204)
+
+
+@collection.get("/{collection_identifier}/features", response_model=DescribeCollectionFeaturesResponse)
+def describe_collection_features_route(collection_identifier: str, tenant: Reader, services: Context) -> Response:
+    """What vectors the documents have."""
+    with services.db.read() as tx:
+        return json_response(collections.describe_features(tx, tenant, collection_identifier))
+
+
+@document.post("", response_model=DocumentResponse)
+def create_document(
+    collection_identifier: str, body: DocumentCreateRequest, tenant: Creator, services: Context
+) -> Response:
+    """Write a document; one that has the same `document_id` is replaced."""
+    made = service.create_document(services, tenant, collection_identifier, body)
+    return Response(made, media_type="application/json")
+
+
+@document.post("/list", response_model=ListDocumentsResponse)
+def list_documents(
+    collection_identifier: str,
+    request: Request,
+    tenant: Reader,
+    services: Context,
+    body: Annotated[Any, Body(), DocumentedAs(ListDocumentsRequest)] = None,
+    limit: int | None = None,
+    offset: int | None = None,
+) -> Response:
+    """The collection's documents by the list language; payload fields are `metadata.…`."""
+    query = parse_list(body, profile=queries.PROFILE, limit=limit, offset=offset)
+    flag = body.get("return_vectors") if isinstance(body, dict) else None
+    wanted = parse_flag(flag, ("body", "return_vectors"), False)
+    with services.db.read() as tx:
+        collection_id = collections.find_collection(tx, tenant, collection_identifier).id
+        listed, keys = queries.list_documents(tx, tenant, collection_id, query)
+    if wanted:
+        shown = queries.with_vectors(services.vectors, tenant, collection_id, listed.results, keys)
+        listed = Listed([orjson.dumps(each).decode() for each in shown], listed.total)
+    return Response(write_answer(listed, query, request.url.path), media_type="application/json")
+
+
+@document.post("/batch", response_model=BatchResponse)
+def write_documents(collection_identifier: str, body: BatchRequest, tenant: Creator, services: Context) -> Response:
+    """Write up to 1,000 documents; each is taken or refused on its own."""
+    results = service.write_raw(services, tenant, collection_identifier, body.documents)
+    failed = sum(result["error"] is not None for result in results)
+    return json_response({"results": results, "succeeded": len(results) - failed, "failed": failed})
+
+
+@document.post("/import", response_model=ImportResponse, responses=_WRONG_TYPE, openapi_extra=_IMPORT)
+async def import_file(
+    collection_identifier: str,
+    request: Request,
+    tenant: Creator,
+    services: Context,
+    strict: bool = False,
+    id_column: Annotated[str | None, Query(max_length=255)] = None,
+    vector_column: Annotated[list[str] | None, Query(max_length=32)] = None,
+) -> Response:
+    """Import a Parquet file, an Arrow IPC stream or NDJSON, of any length.
+
+    Faulty rows are reported by number and the rest lands; with `strict` it is all or nothing.
+    """
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content_type not in (*PARQUET, *ARROW, *NDJSON):
+        raise UnsupportedMediaType(f"send {PARQUET[0]}, {ARROW[0]} or {NDJSON[0]} as Content-Type")
+    columns = ColumnMap(id_column, parse_vector_columns(vector_column or ()))
+    with tempfile.NamedTemporaryFile(dir=services.settings.scratch_dir, prefix="import-") as spool:
+        held: list[bytes] = []
+        async for chunk in request.stream():
+            held.append(chunk)
+            if sum(map(len, held)) >= SPOOL_BYTES:
+                await run_in_threadpool(spool.write, b"".join(held))
+                held.clear()
+        await run_in_threadpool(spool.write, b"".join(held))
+        await run_in_threadpool(spool.flush)
+        file = ImportFile(Path(spool.name), content_type, columns, strict)
+        report = await run_in_threadpool(import_documents, services, tenant, collection_identifier, file)
+    return json_response(report)
+
+
+@document.get("/{document_id}", response_model=DocumentResponse)
+def get_document(
+    collection_identifier: str,
+    document_id: str,
+    tenant: Reader,
+    services: Context,
+    return_url: bool | None = None,
+    return_vectors: bool | None = None,
+) -> Response:
+    """One document, with its vectors if asked for. There are no stored files, so `presigned_url` is null."""
+    with services.db.read() as tx:
+        collection_id = collections.find_collection(tx, tenant, collection_identifier).id
+        row = queries.find_document(tx, tenant, collection_id, document_id)
+    if not return_vectors:
+        return Response(row.resource, media_type="application/json")
+    shown = queries.with_vectors(services.vectors, tenant, collection_id, [row.resource], [row.vectors])
+    return json_response(shown[0])
+
+
+@document.put("/{document_id}", response_model=DocumentResponse)
+@document.patch("/{document_id}", response_model=DocumentResponse)
+def update_document(
+    collection_identifier: str,
+    document_id: str,
+    body: DocumentUpdateRequest,
+    tenant: Updater,
+    services: Context,
+) -> Response:
+    """Replace a document's payload, or vectors of it."""
+    changed = service.update_document(services, tenant, collection_identifier, document_id, body)
+    return Response(changed, media_type="application/json")
+
+
+@document.delete("/{document_id}", response_model=GenericDeleteResponse)
+def delete_document(collection_identifier: str, document_id: str, tenant: Deleter, services: Context) -> Response:
+    """Delete a document and its vectors."""
+    service.delete_document(services, tenant, collection_identifier, document_id)
+    return json_response(GenericDeleteResponse().model_dump())

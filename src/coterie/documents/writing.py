@@ -1,0 +1,218 @@
+"""How documents are written: vectors first, then the records that make them visible, in one transaction.
+
+A vector that no record points at is invisible, so a crash in between leaves nothing half-written. An upsert writes new
+vectors and retires the old ones after its commit.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from coterie.api.context import Services, Tenant
+from coterie.documents.collections import count_documents, spaces_of
+from coterie.features.registry import is_well_formed
+from coterie.kit.clock import iso
+from coterie.kit.errors import NotFound
+from coterie.kit.ids import new_id
+from coterie.store.db import reserve
+from coterie.store.tables import collections, documents, vector_spaces
+from coterie.store.vectors import Keys, Matrix, Space
+
+log = logging.getLogger("coterie.documents")
+
+MAX_DIMENSIONS = 16_384
+MAX_SPACES = 256
+"""Names of vectors in one collection."""
+
+MAX_PAYLOAD = 65_536
+"""Bytes of one document's metadata as JSON."""
+
+
+class BadDocument(ValueError):
+    """A document that cannot be taken; the message says why."""
+
+
+@dataclass
+class Batch:
+    """Documents to write, all sound: ids (distinct), object ids, payloads as JSON, and of each vector name the
+    positions (m) of the documents that have it and their vectors (m, d)."""
+
+    ids: list[str]
+    object_ids: list[str]
+    payloads: list[bytes]
+    vectors: dict[str, tuple[NDArray[np.int64], Matrix]] = field(default_factory=dict)
+
+
+def dump_payload(payload: Mapping[str, Any]) -> bytes:
+    """A payload as JSON. Raises BadDocument for one that is too large or cannot be JSON."""
+    try:
+        text = orjson.dumps(payload, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z)
+    except (orjson.JSONEncodeError, UnicodeEncodeError) as error:
+        raise BadDocument(f"metadata cannot be stored as JSON: {error}") from error
+    if len(text) > MAX_PAYLOAD:
+        raise BadDocument(f"metadata is {len(text)} bytes of JSON; the limit is {MAX_PAYLOAD}")
+    return text
+
+
+def check_vector(values: Sequence[float], name: str, dimensions: int | None) -> Matrix:
+    """One vector as (1, d). Raises BadDocument for what is empty, too long, not finite or of another length."""
+    if not is_well_formed(name):
+        raise BadDocument(f"'{name[:50]}' is no vector name: use 1 to 100 letters, digits, '_', '.' or '-'")
+    if not 1 <= len(values) <= MAX_DIMENSIONS:
+        raise BadDocument(f"vector '{name}' has {len(values)} numbers; 1 to {MAX_DIMENSIONS} are possible")
+    if dimensions is not None and len(values) != dimensions:
+        raise BadDocument(
+            f"vector '{name}' has {len(values)} numbers; this collection's '{name}' vectors have {dimensions}"
+        )
+    with np.errstate(over="ignore"):
+        vector = np.asarray(values, np.float64).astype(np.float32)
+    if not np.isfinite(vector).all():
+        raise BadDocument(f"vector '{name}' holds numbers that are not finite as 32-bit floats")
+    return vector[None, :]
+
+
+def claim_spaces(tx: Connection, collection_id: str, wanted: Mapping[str, int], now: str) -> dict[str, int]:
+    """The dimensions of a collection's vectors; names that are new take those of `wanted` from now on."""
+    spaces = spaces_of(tx, collection_id)
+    new = {name: size for name, size in wanted.items() if name not in spaces}
+    if len(spaces) + len(new) > MAX_SPACES:
+        raise BadDocument(f"a collection has at most {MAX_SPACES} names of vectors")
+    for name, size in new.items():
+        tx.execute(
+            insert(vector_spaces).values(collection_id=collection_id, name=name, dimensions=size, created_at=now)
+        )
+    return {**spaces, **new}
+
+
+def write_batch(services: Services, tenant: Tenant, collection_id: str, batch: Batch) -> list[bool]:
+    """Write the documents; for each whether it is new. Raises NotFound when the collection is gone."""
+    with services.db.write() as tx:
+        first = reserve(tx, "vectors", sum(len(rows) for rows, _ in batch.vectors.values()))
+    keys = append_vectors(services, tenant, collection_id, batch, first)
+    with services.db.write() as tx:
+        created, retired = write_records(tx, services, tenant, collection_id, batch, keys)
+    retire(services, tenant, collection_id, retired)
+    return created
+
+
+def append_vectors(
+    services: Services, tenant: Tenant, collection_id: str, batch: Batch, first: int
+) -> list[dict[str, int]]:
+    """Store the vectors under keys from `first` on; per document the key of each of its names."""
+    keys: list[dict[str, int]] = [{} for _ in batch.ids]
+    for name, (rows, matrix) in batch.vectors.items():
+        numbers = np.arange(first, first + len(rows), dtype=np.int64)
+        services.vectors.append(Space(tenant.namespace_id, collection_id, name), numbers, matrix)
+        for row, number in zip(rows.tolist(), numbers.tolist(), strict=True):
+            keys[row][name] = number
+        first += len(rows)
+    return keys
+
+
+def write_records(
+    tx: Connection,
+    services: Services,
+    tenant: Tenant,
+    collection_id: str,
+    batch: Batch,
+    keys: Sequence[Mapping[str, int]],
+) -> tuple[list[bool], dict[str, Keys]]:
+    """Write the records within a transaction: whether each is new, and by name the vector keys that they replace."""
+    own = select(collections.c.pk).where(
+        collections.c.id == collection_id, collections.c.namespace_id == tenant.namespace_id
+    )
+    if tx.scalar(own) is None:
+        raise NotFound("the collection was deleted")
+    now = iso(services.clock.now())
+    before = _present(tx, collection_id, batch.ids)
+    rows = [
+        {
+            "id": identity,
+            "namespace_id": tenant.namespace_id,
+            "collection_id": collection_id,
+            "resource": _resource(
+                collection_id, batch, number, before[identity][0] if identity in before else now, now
+            ),
+            "vectors": orjson.dumps(keys[number]).decode(),
+            "created_at": now,
+            "updated_at": now,
+        }
+        for number, identity in enumerate(batch.ids)
+    ]
+    write = upsert(documents)
+    write = write.on_conflict_do_update(
+        index_elements=["collection_id", "id"],
+        set_={name: write.excluded[name] for name in ("resource", "vectors", "updated_at")},
+    )
+    if rows:
+        tx.execute(write, rows)
+    created = [identity not in before for identity in batch.ids]
+    count_documents(tx, collection_id, sum(created))
+    return created, _by_name(text for _, text in before.values())
+
+
+def retire(services: Services, tenant: Tenant, collection_id: str, keys: Mapping[str, Keys]) -> None:
+    """Delete vectors that no record points at any more; after the commit that made it so.
+
+    A failure is logged, not raised: the write is done, and what stays behind is invisible.
+    """
+    for name, numbers in keys.items():
+        try:
+            services.vectors.delete(Space(tenant.namespace_id, collection_id, name), numbers)
+        except OSError:
+            log.warning("%d retired vectors could not be deleted", len(numbers), exc_info=True)
+
+
+def keys_by_name(texts: Sequence[str]) -> dict[str, Keys]:
+    """The vector keys of documents, from the JSON that their records hold, by name."""
+    return _by_name(texts)
+
+
+def new_document_id() -> str:
+    """An id for a document that came without."""
+    return new_id("doc")
+
+
+def _present(tx: Connection, collection_id: str, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Of those of the ids that exist: when each was created, and the JSON of its vectors' keys."""
+    found: dict[str, tuple[str, str]] = {}
+    for start in range(0, len(ids), 5000):
+        block = select(documents.c.id, documents.c.created_at, documents.c.vectors).where(
+            documents.c.collection_id == collection_id, documents.c.id.in_(ids[start : start + 5000])
+        )
+        found.update({row.id: (row.created_at, row.vectors) for row in tx.execute(block)})
+    return found
+
+
+def _resource(collection_id: str, batch: Batch, number: int, created_at: str, now: str) -> str:
+    return orjson.dumps(
+        {
+            "document_id": batch.ids[number],
+            "collection_id": collection_id,
+            "object_id": batch.object_ids[number],
+            "metadata": orjson.Fragment(batch.payloads[number]),
+            "enrichments": None,
+            "source_blobs": [],
+            "internal_metadata": {},
+            "document_blobs": [],
+            "presigned_urls": [],
+            "presigned_url": None,
+            "created_at": created_at,
+            "updated_at": now,
+        }
+    ).decode()
+
+
+def _by_name(texts: Any) -> dict[str, Keys]:
+    found: dict[str, list[int]] = {}
+    for text in texts:
+        for name, key in orjson.loads(text).items():
+            found.setdefault(name, []).append(key)
+    return {name: np.array(keys, np.int64) for name, keys in found.items()}

@@ -1,0 +1,106 @@
+"""The engine's door: vectors and a spec in, a clustering out."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from coterie.engine.arrays import NOISE, Labels, Matrix, as_matrix
+from coterie.engine.assign import by_centroid, by_density
+from coterie.engine.describe import centroids_of
+from coterie.engine.hdbscan import Density, hdbscan
+from coterie.engine.kmeans import kmeans
+from coterie.engine.specs import DEFAULT_SEED, HDBSCANParams, KMeansParams, Params
+
+DOMINANT = 0.9
+"""A group that holds more than this share of the rows says little; the clustering then carries a warning."""
+
+
+class Advice(NamedTuple):
+    """Something odd about a result: a stable code, and what to do about it."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """Of n rows: `labels` (n) int32, groups numbered from 0 by falling size, -1 for noise; `probabilities` (n)
+    float32, the strength of each membership; `sampled` (n) bool, whether a row was in the fit; and advice."""
+
+    labels: Labels
+    probabilities: NDArray[np.float32]
+    sampled: NDArray[np.bool_]
+    advice: tuple[Advice, ...]
+
+    @property
+    def groups(self) -> int:
+        """How many groups there are; noise is none."""
+        return int(self.labels.max(initial=NOISE)) + 1
+
+
+def cluster(
+    vectors: ArrayLike, spec: Params, *, sample_size: int | None = None, seed: int = DEFAULT_SEED
+) -> Clustering:
+    """Cluster `vectors` (n, d). With `sample_size` below n, fit on a seeded sample of so many rows and assign the rest.
+
+    The same input, spec and seed give the same labels. Raises EngineError for input that cannot be clustered.
+    """
+    matrix = as_matrix(vectors)
+    sampled = _sample(len(matrix), sample_size, seed)
+    rows = matrix if sampled.all() else matrix[sampled]
+    fitted = _fit(rows, spec)
+    labels = np.full(len(matrix), NOISE, np.int32)
+    probabilities = np.ones(len(matrix), np.float32)
+    labels[sampled], probabilities[sampled] = fitted
+    if len(rows) < len(matrix):
+        labels[~sampled] = _assign(matrix[~sampled], rows, fitted.labels, spec)
+    probabilities[labels == NOISE] = 0.0
+    labels = by_size(labels)
+    return Clustering(labels, probabilities, sampled, tuple(_advice(labels)))
+
+
+def by_size(labels: Labels) -> Labels:
+    """The same partition with groups numbered by falling size; of equal sizes, the one with the earlier row first."""
+    names, first, inverse, counts = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
+    order = np.lexsort((first, -counts))
+    order = order[names[order] != NOISE]
+    renamed = np.full(len(names), NOISE, np.int32)
+    renamed[order] = np.arange(len(order), dtype=np.int32)
+    return renamed[inverse]
+
+
+def _sample(rows: int, size: int | None, seed: int) -> NDArray[np.bool_]:
+    chosen = np.ones(rows, bool)
+    if size is not None and size < rows:
+        chosen[:] = False
+        chosen[np.random.default_rng(seed).choice(rows, size, replace=False)] = True
+    return chosen
+
+
+def _fit(rows: Matrix, spec: Params) -> Density:
+    if isinstance(spec, KMeansParams):
+        labels = kmeans(rows, spec)
+        return Density(labels, np.ones(len(rows), np.float32))
+    return hdbscan(rows, spec)
+
+
+def _assign(rest: Matrix, sample: Matrix, labels: Labels, spec: Params) -> Labels:
+    if isinstance(spec, HDBSCANParams):
+        return by_density(rest, sample, labels)
+    return by_centroid(rest, centroids_of(sample, labels))
+
+
+def _advice(labels: Labels) -> list[Advice]:
+    counts = np.bincount(labels[labels != NOISE])
+    if len(counts) == 0:
+        return [Advice("all_noise", "no group was found: lower min_cluster_size or min_samples, or add documents")]
+    found = []
+    if len(counts) == 1:
+        found.append(Advice("one_group", "only one group was found: lower min_cluster_size, or try k-means"))
+    elif counts.max() > DOMINANT * len(labels):
+        found.append(
+            Advice("dominant_group", f"one group holds {counts.max() / len(labels):.0%} of the documents: try 'leaf'")
+        )
+    return found

@@ -1,0 +1,72 @@
+"""What a group looks like: its centre, its spread, how far each row is, and which rows stand for it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coterie.engine.arrays import NOISE, Labels, Matrix
+
+BLOCK = 65_536
+
+
+@dataclass(frozen=True)
+class Description:
+    """Of k groups over n rows of d: `centroids` (k, d), `sizes` (k), `variances` (k) the mean squared distance to the
+    centroid, `distances` (n) of each row to its group's centroid (of noise: to the nearest one; 0 without groups),
+    `representatives`: per group the rows nearest to its centroid, nearest first."""
+
+    centroids: Matrix
+    sizes: NDArray[np.int64]
+    variances: NDArray[np.float64]
+    distances: NDArray[np.float32]
+    representatives: tuple[NDArray[np.int64], ...]
+
+
+def describe(matrix: Matrix, labels: Labels, *, representatives: int = 10) -> Description:
+    """Describe the groups of `matrix` (n, d) by `labels` (n), numbered from 0."""
+    centroids = centroids_of(matrix, labels)
+    sizes = np.bincount(labels[labels != NOISE], minlength=len(centroids))
+    distances = _distances(matrix, labels, centroids)
+    grouped = labels != NOISE
+    squares = np.bincount(labels[grouped], distances[grouped].astype(np.float64) ** 2, minlength=len(centroids))
+    return Description(
+        centroids, sizes, squares / np.maximum(sizes, 1), distances, _nearest(labels, distances, representatives)
+    )
+
+
+def centroids_of(matrix: Matrix, labels: Labels) -> Matrix:
+    """The mean of each group's rows, (k, d) float32, summed in double precision."""
+    groups = int(labels.max(initial=NOISE)) + 1
+    sums = np.zeros((groups, matrix.shape[1]))
+    for start in range(0, len(matrix), BLOCK):
+        block, of = matrix[start : start + BLOCK], labels[start : start + BLOCK]
+        order = np.argsort(of, kind="stable")
+        order = order[np.searchsorted(of[order], 0) :]
+        present, first = np.unique(of[order], return_index=True)
+        if len(present):
+            sums[present] += np.add.reduceat(block[order].astype(np.float64), first, axis=0)
+    sizes = np.bincount(labels[labels != NOISE], minlength=groups)
+    return (sums / np.maximum(sizes, 1)[:, None]).astype(np.float32)
+
+
+def _distances(matrix: Matrix, labels: Labels, centroids: Matrix) -> NDArray[np.float32]:
+    distances = np.zeros(len(matrix), np.float32)
+    if len(centroids) == 0:
+        return distances
+    lengths = np.einsum("ij,ij->i", centroids, centroids)
+    for start in range(0, len(matrix), BLOCK):
+        block, of = matrix[start : start + BLOCK], labels[start : start + BLOCK].copy()
+        noise = of == NOISE
+        if noise.any():
+            of[noise] = (lengths - 2 * (block[noise] @ centroids.T)).argmin(axis=1)
+        distances[start : start + BLOCK] = np.linalg.norm(block - centroids[of], axis=1)
+    return distances
+
+
+def _nearest(labels: Labels, distances: NDArray[np.float32], count: int) -> tuple[NDArray[np.int64], ...]:
+    order = np.lexsort((np.arange(len(labels)), distances, labels))
+    ordered = labels[order]
+    groups = int(labels.max(initial=NOISE)) + 1
+    starts = np.searchsorted(ordered, np.arange(groups + 1))
+    return tuple(order[starts[g] : min(starts[g] + count, starts[g + 1])] for g in range(groups))

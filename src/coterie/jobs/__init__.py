@@ -1,0 +1,1 @@
+"""Durable jobs: a task is written with the change that needs it, and a worker sees it through."""

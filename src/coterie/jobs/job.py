@@ -1,0 +1,105 @@
+"""A job as its handler sees it: named steps, progress, and the places where it can be stopped."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import orjson
+from sqlalchemy import Connection, select
+
+from coterie.compute.executor import Executor
+from coterie.jobs import queue
+from coterie.kit.clock import Clock, iso
+from coterie.store.db import Db
+from coterie.store.tables import tasks
+
+log = logging.getLogger("coterie.jobs")
+
+T = TypeVar("T")
+RunStep = Callable[[str, Callable[[], Any]], Any]
+"""Runs a named step once: after a crash, a step that had ended gives its recorded result."""
+
+
+class Canceled(Exception):
+    """Someone asked for the end of this job."""
+
+
+class JobFailed(Exception):
+    """The job cannot succeed; the message says why and what to do, and is shown to the user."""
+
+
+class Handler(Protocol):
+    """What a kind of job does. Both parts may run more than once and must then do no more than once."""
+
+    def run(self, job: "Job", payload: Mapping[str, Any]) -> list[Any]:
+        """Do it; the task's outputs. Raises JobFailed, Canceled."""
+        ...
+
+    def ended(self, tx: Connection, payload: Mapping[str, Any], status: str, error: str | None) -> None:
+        """Bring the job's resources along when it failed or was canceled, in the transaction that ends the task."""
+        ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """One task in the hands of a worker."""
+
+    task_id: str
+    db: Db
+    clock: Clock
+    executor: Executor
+    run_step: RunStep
+
+    def step(self, name: str, do: Callable[[], T], *, share: float) -> T:
+        """Do a step, `share` (0..1) of the whole being done when it begins. Its result must be plain and small."""
+        self.check()
+        self.report(name, share)
+        result: T = self.run_step(name, do)
+        return result
+
+    def compute(
+        self, name: str, stage: str, arguments: Mapping[str, Any], *, begin: float, end: float
+    ) -> Callable[[], Any]:
+        """A step's body that runs a stage in the executor, reporting between the shares `begin` and `end`."""
+
+        def poll(done: float | None) -> None:
+            self.check()
+            if done is not None:
+                self.report(name, begin + (end - begin) * min(max(done, 0.0), 1.0))
+
+        return lambda: self.executor.run(stage, arguments, poll)
+
+    def check(self) -> None:
+        """Raise Canceled if someone asked for the end, or if the task is gone."""
+        with self.db.read() as tx:
+            row = tx.execute(select(tasks.c.cancel_requested, tasks.c.status).where(tasks.c.id == self.task_id)).first()
+        if row is None or row.cancel_requested or row.status not in queue.OPEN:
+            raise Canceled
+
+    def report(self, stage: str, share: float) -> None:
+        """Show where the job is. Written only when it moved by a hundredth or to another stage."""
+        with self.db.read() as tx:
+            row = tx.execute(select(tasks).where(tasks.c.id == self.task_id)).first()
+        if row is None or not _moved(row.resource, stage, share):
+            return
+        shown = {"stage": stage, "progress": round(share, 4)}
+        with self.db.write() as tx:
+            row = tx.execute(select(tasks).where(tasks.c.id == self.task_id)).first()
+            if row is not None and row.status in queue.OPEN:
+                queue.change(tx, row, iso(self.clock.now()), additional_data=shown)
+
+    def complete(self, tx: Connection, outputs: list[Any], **shown: Any) -> bool:
+        """End the task as completed within the caller's transaction; False if it had already ended."""
+        row = tx.execute(select(tasks).where(tasks.c.id == self.task_id)).first()
+        if row is None or row.status not in queue.OPEN:
+            return False
+        done = {"stage": "done", "progress": 1.0, **shown}
+        now = iso(self.clock.now())
+        queue.change(tx, row, now, status=queue.COMPLETED, outputs=outputs, additional_data=done)
+        return True
+
+
+def _moved(resource: str, stage: str, share: float) -> bool:
+    shown = orjson.loads(resource)["additional_data"]
+    return bool(shown["stage"] != stage or share - shown["progress"] >= 0.01)

@@ -1,0 +1,279 @@
+"""The worker's side of a job: DBOS runs each task as one durable workflow, step by step.
+
+A worker takes tasks from the outbox, hands them to DBOS under the task's id, beats its heart, and resumes the jobs of
+workers that fell silent. What was tried of DBOS shapes this: it resumes only what its own executor id left, so each
+worker process has an id of its own and a survivor calls `resume_workflow` for the dead; two processes with one id
+would run a job twice; its application version is pinned, or an upgrade would strand running jobs.
+
+A worker stops as if it crashed, but says goodbye: its jobs are left to be resumed, none is marked failed.
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+from sqlalchemy import Connection, delete, insert, or_, select, update
+
+from coterie.compute.executor import Executor, StageError
+from coterie.config import Settings
+from coterie.jobs import queue
+from coterie.jobs.job import Canceled, Handler, Job, JobFailed
+from coterie.kit.clock import Clock, iso
+from coterie.kit.errors import CoterieError
+from coterie.kit.ids import new_id
+from coterie.store.db import Db
+from coterie.store.tables import tasks, workers
+
+log = logging.getLogger("coterie.jobs")
+
+QUEUE = "coterie"
+WORKFLOW = "coterie.job"
+APPLICATION_VERSION = "1"
+"""Changes only when the steps of a job change so that a half-done one of the old kind cannot go on."""
+
+DISPATCH_SECONDS = 0.1
+RECONCILE_SECONDS = 5.0
+MAX_RECOVERIES = 20
+"""A job that took down its worker so often is failed rather than tried again."""
+
+
+class Worker:
+    """One worker process: an identity, the job engine and the loop that feeds it."""
+
+    def __init__(
+        self, settings: Settings, db: Db, clock: Clock, executor: Executor, handlers: Mapping[str, Handler]
+    ) -> None:
+        self.id = new_id("worker")
+        self.settings = settings
+        self.db = db
+        self.clock = clock
+        self.executor = executor
+        self.handlers = handlers
+        self._workflow: Any = None
+        self._stopping = threading.Event()
+        self._loop = threading.Thread(target=self._feed, name="coterie-dispatch", daemon=True)
+
+    def start(self) -> None:
+        """Launch the engine and begin to take tasks."""
+        DBOS(config=_dbos_config(self.settings, self.id))
+        self._workflow = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERIES)(
+            lambda task_id: self.see_through(task_id)
+        )
+        self._beat()
+        DBOS.launch()
+        DBOS.register_queue(
+            QUEUE, worker_concurrency=self.settings.job_concurrency, polling_interval_sec=DISPATCH_SECONDS
+        )
+        self._loop.start()
+
+    def stop(self) -> None:
+        """Stop taking tasks and say goodbye. The process must exit next: jobs in hand are for others to resume."""
+        self._stopping.set()
+        self.executor.close()
+        self._loop.join(5)
+        with self.db.write() as tx:
+            tx.execute(update(workers).where(workers.c.id == self.id).values(seen_at=0.0))
+
+    # -- one job ---------------------------------------------------------------------------------------------
+
+    def see_through(self, task_id: str) -> str:
+        """The workflow: run the task's handler and end the task, whatever comes. The state it ended in."""
+        with self.db.read() as tx:
+            row = tx.execute(select(tasks).where(tasks.c.id == task_id)).first()
+        if row is None or row.status not in queue.OPEN:
+            return "gone"
+        handler, payload = self.handlers[row.kind], orjson.loads(row.payload)
+        job = Job(task_id, self.db, self.clock, self.executor, _dbos_step)
+        try:
+            self._begin(task_id)
+            outputs = handler.run(job, payload)
+            return self._end(task_id, handler, payload, queue.COMPLETED, outputs=outputs)
+        except Canceled:
+            return self._end(task_id, handler, payload, queue.CANCELED)
+        except (JobFailed, CoterieError, StageError) as error:
+            self._wait_if_stopping()
+            return self._end(task_id, handler, payload, queue.FAILED, error=str(error))
+        except Exception as error:
+            self._wait_if_stopping()
+            log.exception("job %s failed", task_id)
+            message = f"internal error ({type(error).__name__}); the worker's log has the details"
+            return self._end(task_id, handler, payload, queue.FAILED, error=message)
+
+    def _begin(self, task_id: str) -> None:
+        with self.db.write() as tx:
+            row = tx.execute(select(tasks).where(tasks.c.id == task_id)).first()
+            if row is not None and row.status == queue.PENDING:
+                queue.change(tx, row, iso(self.clock.now()), status=queue.PROCESSING)
+
+    def _end(
+        self,
+        task_id: str,
+        handler: Handler,
+        payload: Mapping[str, Any],
+        status: str,
+        *,
+        error: str | None = None,
+        outputs: list[Any] | None = None,
+    ) -> str:
+        with self.db.write() as tx:
+            row = tx.execute(select(tasks).where(tasks.c.id == task_id)).first()
+            if row is None or row.status not in queue.OPEN:
+                return status
+            if status != queue.COMPLETED:
+                handler.ended(tx, payload, status, error)
+            queue.change(tx, row, iso(self.clock.now()), status=status, error_message=error, outputs=outputs or [])
+        return status
+
+    def _wait_if_stopping(self) -> None:
+        # A stage that was killed because this worker stops has not failed; the process ends while we wait here.
+        if self._stopping.is_set():
+            threading.Event().wait()
+
+    # -- the loop --------------------------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        beaten = reconciled = time.monotonic()
+        while not self._stopping.wait(DISPATCH_SECONDS):
+            try:
+                self._dispatch()
+                if time.monotonic() - beaten >= self.settings.heartbeat_seconds:
+                    beaten = time.monotonic()
+                    self._beat()
+                    self._adopt()
+                if time.monotonic() - reconciled >= RECONCILE_SECONDS:
+                    reconciled = time.monotonic()
+                    self._reconcile()
+            except Exception:
+                log.exception("the dispatch loop met an error and goes on")
+
+    def _dispatch(self) -> None:
+        """Hand waiting tasks to the engine: oldest first, of each lock one at a time."""
+        with self.db.read() as tx:
+            waiting = _undispatched(tx)
+        for row in waiting:
+            if row.cancel_requested:
+                payload = orjson.loads(row.payload)
+                self._end(row.id, self.handlers[row.kind], payload, queue.CANCELED)
+                continue
+            with SetWorkflowID(row.id):  # the same id twice is one workflow, so a crash in between is harmless
+                DBOS.enqueue_workflow(QUEUE, self._workflow, row.id)
+            with self.db.write() as tx:
+                now = iso(self.clock.now())
+                tx.execute(update(tasks).where(tasks.c.pk == row.pk).values(dispatched_at=now))
+
+    def _beat(self) -> None:
+        with self.db.write() as tx:
+            seen = time.time()
+            if not tx.execute(update(workers).where(workers.c.id == self.id).values(seen_at=seen)).rowcount:
+                tx.execute(
+                    insert(workers).values(
+                        id=self.id,
+                        host=socket.gethostname(),
+                        pid=os.getpid(),
+                        started_at=iso(self.clock.now()),
+                        seen_at=seen,
+                    )
+                )
+
+    def _adopt(self) -> None:
+        """Resume what silent workers left. One survivor wins each dead worker's row and so each job once."""
+        for dead in self._silent():
+            left = DBOS.list_workflows(status="PENDING", executor_id=dead)
+            for workflow in left:
+                log.warning("resuming job %s of the silent worker %s", workflow.workflow_id, dead)
+                DBOS.resume_workflow(workflow.workflow_id)
+            with self.db.write() as tx:
+                tx.execute(delete(workers).where(workers.c.id == dead))
+
+    def _silent(self) -> list[str]:
+        horizon = time.time() - self.settings.worker_grace_seconds
+        with self.db.write() as tx:
+            rows = tx.execute(select(workers).where(workers.c.id != self.id)).all()
+            silent = [row.id for row in rows if row.seen_at < horizon or _process_is_gone(row.host, row.pid)]
+            alive = {row.id for row in rows} - set(silent) | {self.id}
+            won = []
+            for dead in silent:
+                claim = (
+                    update(workers)
+                    .where(
+                        workers.c.id == dead,
+                        or_(workers.c.adopter.is_(None), workers.c.adopter.not_in(alive)),
+                    )
+                    .values(adopter=self.id)
+                )
+                if tx.execute(claim).rowcount:
+                    won.append(dead)
+        return won
+
+    def _reconcile(self) -> None:
+        """Bring tasks along whose workflow ended without them: given up by the engine, or lost with its file."""
+        with self.db.read() as tx:
+            handed = tx.execute(
+                select(tasks).where(tasks.c.status.in_(queue.OPEN), tasks.c.dispatched_at.is_not(None))
+            ).all()
+        if not handed:
+            return
+        known = {w.workflow_id: w.status for w in DBOS.list_workflows(workflow_ids=[row.id for row in handed])}
+        for row in handed:
+            status = known.get(row.id)
+            if status is None:
+                with self.db.write() as tx:
+                    tx.execute(update(tasks).where(tasks.c.pk == row.pk).values(dispatched_at=None))
+            elif status in ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
+                message = "the job ended its worker too often and was given up; the worker's log says more"
+                payload = orjson.loads(row.payload)
+                self._end(row.id, self.handlers[row.kind], payload, queue.FAILED, error=message)
+
+
+def _undispatched(tx: Connection) -> list[Any]:
+    earlier = tasks.alias("earlier")
+    blocked = (
+        select(earlier.c.pk)
+        .where(earlier.c.lock == tasks.c.lock, earlier.c.status.in_(queue.OPEN), earlier.c.pk < tasks.c.pk)
+        .exists()
+    )
+    waiting = (
+        select(tasks)
+        .where(
+            tasks.c.status == queue.PENDING,
+            tasks.c.dispatched_at.is_(None),
+            or_(tasks.c.lock.is_(None), ~blocked, tasks.c.cancel_requested),
+        )
+        .order_by(tasks.c.pk)
+        .limit(100)
+    )
+    return list(tx.execute(waiting).all())
+
+
+def _process_is_gone(host: str, pid: int) -> bool:
+    """Whether a worker of this very machine has ended: known at once, without waiting for its silence."""
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _dbos_step(name: str, do: Any) -> Any:
+    return DBOS.run_step({"name": name}, do)
+
+
+def _dbos_config(settings: Settings, executor_id: str) -> DBOSConfig:
+    return {
+        "name": "coterie",
+        "system_database_url": f"sqlite:///{settings.jobs_path}",
+        "executor_id": executor_id,
+        "application_version": APPLICATION_VERSION,
+        "log_level": "WARNING",
+        "scheduler_polling_interval_sec": 3600.0,
+    }

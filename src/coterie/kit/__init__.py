@@ -1,0 +1,1 @@
+"""What every room may use: the error tree, ids and the clock."""

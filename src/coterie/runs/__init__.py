@@ -1,0 +1,1 @@
+"""Runs: a definition carried out, from its documents to its groups."""

@@ -1,0 +1,156 @@
+"""Artifacts to responses."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from sqlalchemy import Row
+
+from coterie.kit.errors import NotFound
+from coterie.runs.artifacts import NOISE_ID, Artifacts
+from coterie.runs.schemas import DEFAULT_PAGE, MAX_PAGE, ClusterDataRequest
+
+
+def execution(run: Row[Any], artifacts: Artifacts, seconds: float, *, members: bool, kept: bool) -> dict[str, Any]:
+    """The answer of a synchronous run."""
+    shown = orjson.loads(run.resource)
+    page = artifacts.members(0, MAX_PAGE) if members else None
+    return {
+        "success": True,
+        "run_id": run.id,
+        "algorithm": shown["algorithm"],
+        "num_clusters": shown["num_clusters"],
+        "num_documents": shown["num_points"],
+        "centroids": _centroids(artifacts.groups()),
+        "metrics": shown["metrics"],
+        "parquet_path": artifacts.clusters_key if kept else None,
+        "members_key": artifacts.members_key if kept else None,
+        "execution_time_ms": round(seconds * 1000),
+        "created_at": run.created_at,
+        "members": None if page is None else [_member(row) for row in page],
+        "warnings": shown["warnings"],
+        "llm_labeling_errors": shown["llm_labeling_errors"] or [],
+    }
+
+
+def data(name: str, identifier: str, artifacts: Artifacts, request: ClusterDataRequest) -> dict[str, Any]:
+    """The answer of `/data`: all groups or one, and a page of members. Raises NotFound for no such group."""
+    manifest = artifacts.manifest()
+    group = None if request.cluster_id in (None, name, identifier) else request.cluster_id
+    if group is not None and group not in manifest["members"]:
+        raise NotFound(f"group '{group}' is not in this run; GET /v1/clusters/{name}/groups lists them")
+    rows = artifacts.groups()
+    first, count = (0, manifest["total_members"]) if group is None else manifest["members"][group]
+    limit = request.limit or DEFAULT_PAGE
+    page = max(0, min(limit, count - request.offset)) if request.include_members else 0
+    members = artifacts.members(first + request.offset, page) if page else []
+    shown = [row for row in rows if group is None or row["cluster_id"] == group]
+    return {
+        "cluster_id": name,
+        "centroids": [_centroid_data(row) for row in shown] if request.include_centroids else [],
+        "members": [_member(row) for row in members],
+        "total_clusters": len(rows),
+        "total_members": count,
+    }
+
+
+def groups(name: str, run_id: str, artifacts: Artifacts) -> dict[str, Any]:
+    """The answer of `/groups`."""
+    manifest = artifacts.manifest()
+    rows = artifacts.groups()
+    return {
+        "cluster_id": name,
+        "run_id": run_id,
+        "total_groups": len(rows),
+        "total_documents": manifest["run"]["num_points"],
+        "noise_documents": manifest["members"][NOISE_ID][1],
+        "groups": [
+            {
+                "cluster_id": row["cluster_id"],
+                "label": row["label"],
+                "summary": row["summary"],
+                "keywords": row["keywords"],
+                "member_count": row["num_members"],
+                "parent_cluster_id": row["parent_cluster_id"],
+                "hierarchy_level": row["hierarchy_level"],
+                "representative_documents": row["representatives"],
+            }
+            for row in rows
+        ],
+    }
+
+
+def artifacts(
+    name: str, run_id: str, files: Artifacts, centroids: bool, page: tuple[int, int] | None
+) -> dict[str, Any]:
+    """The answer of `/artifacts`; `page` is (offset, limit) where members are wanted."""
+    return {
+        "cluster_id": name,
+        "run_id": run_id,
+        "parquet_path": files.clusters_key,
+        "members_key": files.members_key,
+        "files": files.files(),
+        "centroids": _centroids(files.groups()) if centroids else [],
+        "members": [_point(row) for row in files.members(*page)] if page else [],
+    }
+
+
+def _centroids(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    children: dict[str, list[str]] = {}
+    for row in rows:
+        if row["parent_cluster_id"] is not None:
+            children.setdefault(row["parent_cluster_id"], []).append(row["cluster_id"])
+    return [
+        {
+            "cluster_id": row["cluster_id"],
+            "centroid_vector": row["centroid_vector"],
+            "feature_name": row["feature_name"],
+            "feature_dimensions": row["feature_dimensions"],
+            "num_members": row["num_members"],
+            "variance": row["variance"],
+            "label": row["label"],
+            "summary": row["summary"],
+            "keywords": row["keywords"],
+            "effective_features": {},
+            "feature_statistics": {},
+            "parent_cluster_id": row["parent_cluster_id"],
+            "child_cluster_ids": children.get(row["cluster_id"], []),
+            "hierarchy_level": row["hierarchy_level"],
+            "metadata": {"representatives": row["representatives"]},
+        }
+        for row in rows
+    ]
+
+
+def _centroid_data(row: Mapping[str, Any]) -> dict[str, Any]:
+    keys = ("label", "summary", "keywords", "variance", "parent_cluster_id", "hierarchy_level", "representatives")
+    return {
+        "cluster_label": row["cluster_id"],
+        "centroid_vector": row["centroid_vector"],
+        "num_members": row["num_members"],
+        "metadata": {key: row[key] for key in keys},
+    }
+
+
+def _member(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "document_id": row["point_id"],
+        "cluster_label": row["cluster_id"],
+        "distance_to_centroid": row["distance_to_centroid"],
+        "coordinates": [row[axis] for axis in "xyz" if row[axis] is not None],
+        "metadata": {
+            **orjson.loads(row["payload"]),
+            "collection_id": row["collection_id"],
+            "probability": row["probability"],
+        },
+    }
+
+
+def _point(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "point_id": row["point_id"],
+        "cluster_id": row["cluster_id"],
+        "x": row["x"],
+        "y": row["y"],
+        "payload": orjson.loads(row["payload"]),
+    }

@@ -1,0 +1,109 @@
+"""A run's files: `clusters.parquet`, `members.parquet`, and last `manifest.json`; without it the others don't count.
+
+Members are sorted by group (noise last), nearest to the centroid first, in row groups of ROW_GROUP rows: a page is read
+from the row groups that it touches. `docs/artifacts.md` lists the columns.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from coterie.store.blobs import BlobStore
+
+ROW_GROUP = 10_000
+NOISE_ID = "-1"
+
+CLUSTERS = pa.schema(
+    [
+        ("cluster_id", pa.string()),
+        ("centroid_vector", pa.list_(pa.float32())),
+        ("num_members", pa.int64()),
+        ("variance", pa.float64()),
+        ("label", pa.string()),
+        ("summary", pa.string()),
+        ("keywords", pa.list_(pa.string())),
+        ("feature_name", pa.string()),
+        ("feature_dimensions", pa.int32()),
+        ("parent_cluster_id", pa.string()),
+        ("hierarchy_level", pa.int32()),
+        ("reduction_method", pa.string()),
+        ("parameters", pa.string()),
+        ("algorithm", pa.string()),
+        ("run_id", pa.string()),
+        ("created_at", pa.string()),
+        ("representatives", pa.list_(pa.string())),
+    ]
+)
+MEMBERS = pa.schema(
+    [
+        ("point_id", pa.string()),
+        ("collection_id", pa.string()),
+        ("cluster_id", pa.string()),
+        ("distance_to_centroid", pa.float32()),
+        ("probability", pa.float32()),
+        ("x", pa.float32()),
+        ("y", pa.float32()),
+        ("z", pa.float32()),
+        ("payload", pa.string()),
+    ]
+)
+
+
+class Artifacts:
+    """The files of one run, to read."""
+
+    def __init__(self, blobs: BlobStore, prefix: str) -> None:
+        self.blobs = blobs
+        self.clusters_key = f"{prefix}/clusters.parquet"
+        self.members_key = f"{prefix}/members.parquet"
+        self.manifest_key = f"{prefix}/manifest.json"
+
+    def files(self) -> list[dict[str, Any]]:
+        """Keys and sizes in bytes."""
+        keys = (self.clusters_key, self.members_key, self.manifest_key)
+        return [{"key": key, "size_bytes": self.blobs.size(key)} for key in keys]
+
+    def groups(self) -> list[dict[str, Any]]:
+        """The rows of `clusters.parquet`, in the run's order."""
+        rows: list[dict[str, Any]] = pq.read_table(self.blobs.path(self.clusters_key)).to_pylist()
+        return rows
+
+    def members(self, offset: int, limit: int) -> list[dict[str, Any]]:
+        """A page of `members.parquet`."""
+        return list(_rows(str(self.blobs.path(self.members_key)), offset, limit))
+
+    def manifest(self) -> dict[str, Any]:
+        """What the run was: its plan, counts and versions."""
+        read: dict[str, Any] = orjson.loads(self.blobs.path(self.manifest_key).read_bytes())
+        return read
+
+
+def _rows(path: str, offset: int, limit: int) -> Iterator[dict[str, Any]]:
+    with pq.ParquetFile(path) as file:
+        start = 0
+        for number in range(file.num_row_groups):
+            size = file.metadata.row_group(number).num_rows
+            first, last = max(offset - start, 0), min(offset + limit - start, size)
+            if first < last:
+                yield from file.read_row_group(number).slice(first, last - first).to_pylist()
+            start += size
+
+
+def write_table(path: str, schema: pa.Schema, blocks: Iterator[Mapping[str, Sequence[Any]]]) -> None:
+    """Blocks of columns to a Parquet file, a row group a block."""
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for block in blocks:
+            writer.write_table(pa.table(dict(block), schema=schema))
+
+
+def payload_slice(metadata: Mapping[str, Any], limit: int = 256) -> str:
+    """What of a payload goes with a member: scalars, and texts up to `limit` characters, as JSON."""
+    kept = {
+        key: value
+        for key, value in metadata.items()
+        if (isinstance(value, str) and len(value) <= limit) or isinstance(value, bool | int | float)
+    }
+    return orjson.dumps(kept).decode()

@@ -1,0 +1,103 @@
+"""What a run will do: its definition, or a request's configuration, resolved once and kept with the run."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from coterie.clusters.methods import check_method, check_names, names_of, params_of
+from coterie.clusters.schemas import AttributeBasedConfig, VectorBasedConfig
+from coterie.clusters.service import vector_names_of
+from coterie.engine.specs import DEFAULT_SEED
+from coterie.kit.errors import BadRequest, invalid
+from coterie.runs.schemas import ClusteringConfig, ExecuteClusterRequest, FeatureAddress, FeatureVectorRef
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run's snapshot. `vector_names` are the names that its vectors may have, the first that a collection has counts;
+    for a run by attributes they are empty and `attributes` is not."""
+
+    collection_ids: list[str]
+    algorithm: str
+    params: dict[str, Any]
+    vector_names: list[str]
+    attributes: list[str]
+    hierarchical: bool
+    normalize: bool
+    sample_size: int | None
+    llm_labeling: dict[str, Any]
+    metrics: bool
+    seed: int = DEFAULT_SEED
+
+
+def of_definition(resource: Mapping[str, Any]) -> Plan:
+    """The plan of a stored definition."""
+    vector, attribute = resource["vector_config"], resource["attribute_config"]
+    common = {"collection_ids": resource["input_collections"], "llm_labeling": resource["llm_labeling"]}
+    if attribute is not None:
+        config = AttributeBasedConfig.model_validate(attribute)
+        return Plan(
+            **common,
+            algorithm="attribute",
+            params={},
+            vector_names=[],
+            attributes=config.attributes,
+            hierarchical=config.hierarchical_grouping,
+            normalize=False,
+            sample_size=None,
+            metrics=False,
+        )
+    by_vector = VectorBasedConfig.model_validate(vector)
+    return Plan(
+        **common,
+        algorithm=by_vector.clustering_method,
+        params=asdict(params_of(by_vector, ("vector_config",))),
+        vector_names=vector_names_of(by_vector),
+        attributes=[],
+        hierarchical=False,
+        normalize=by_vector.normalize_features,
+        sample_size=by_vector.sample_size,
+        metrics=True,
+    )
+
+
+def of_request(request: ExecuteClusterRequest, collection_ids: list[str]) -> Plan:
+    """The plan of a request's own configuration. Raises BadRequest, Invalid."""
+    config = request.config
+    _refuse(config)
+    params = check_method(config.algorithm, config.algorithm_params, ("body", "config", "algorithm_params"))
+    if request.sample_size is not None and config.sample_size not in (None, request.sample_size):
+        raise BadRequest("'sample_size' and 'config.sample_size' differ; send one of them")
+    labeling = config.llm_labeling.model_dump(mode="json", exclude_unset=True) if config.llm_labeling else {}
+    return Plan(
+        collection_ids=collection_ids,
+        algorithm=config.algorithm,
+        params=asdict(params),
+        vector_names=_names(config.feature_vector),
+        attributes=[],
+        hierarchical=False,
+        normalize=config.normalize_features,
+        sample_size=request.sample_size or config.sample_size,
+        llm_labeling=labeling,
+        metrics=request.compute_metrics,
+    )
+
+
+def _refuse(config: ClusteringConfig) -> None:
+    reduction = config.dimensionality_reduction
+    if reduction is not None and reduction != {"method": "none"}:
+        raise BadRequest("'dimensionality_reduction' does not run in this version; leave it out or send method 'none'")
+
+
+def _names(ref: FeatureVectorRef) -> list[str]:
+    loc = ("body", "config", "feature_vector")
+    if ref.feature_address is not None and ref.vector_name is not None:
+        raise BadRequest("'feature_address' and 'vector_name' say the same thing; send one of them")
+    address = ref.feature_address
+    if isinstance(address, FeatureAddress):
+        return check_names([address.output or "", address.extractor], (*loc, "feature_address"))
+    if address is not None:
+        return names_of(address, (*loc, "feature_address"))
+    if ref.vector_name is None:
+        raise invalid(loc, "name the vectors by 'feature_address' or 'vector_name'", "missing")
+    return check_names([ref.vector_name], (*loc, "vector_name"))

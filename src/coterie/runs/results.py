@@ -1,0 +1,286 @@
+"""What a run leaves behind: its groups with their names, its members, and the summary for run and definition."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+import coterie
+from coterie.api.context import Services, Tenant
+from coterie.documents.queries import iterate_documents
+from coterie.labeling.keywords import Terms, unique_labels
+from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, ROW_GROUP, Artifacts, payload_slice, write_table
+from coterie.runs.plan import Plan
+
+DESCRIBED_ROWS = 200_000
+"""Documents whose payloads are read for keywords; of more, every so many-th."""
+
+REPRESENTATIVES = 10
+NO_PROVIDER = "no language model is configured: the labels are keywords"
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Which run, since when, its scratch folder, and the prefix of its artifacts."""
+
+    run_id: str
+    created_at: str
+    folder: Path
+    prefix: str
+
+
+@dataclass
+class Group:
+    """A group on its way to the files: its id, its rows nearest first, and what is known of it."""
+
+    id: str
+    rows: Rows
+    centroid: list[float] = field(default_factory=list)
+    variance: float = 0.0
+    label: str | None = None
+    keywords: list[str] = field(default_factory=list)
+    parent: str | None = None
+    level: int = 0
+    leaf: bool = True
+
+
+@dataclass(frozen=True)
+class _Result:
+    """The groups in the order of the files, the rows that are in none, and per row a distance and a strength."""
+
+    groups: list[Group]
+    noise: Rows
+    distances: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+
+
+def save_rows(folder: Path, parts: Sequence[tuple[str, Any, list[str]]]) -> None:
+    """Which document stands in which row, by collection: `pks.npy` and `rows.json`."""
+    np.save(folder / "pks.npy", np.concatenate([pks for _, pks, _ in parts]))
+    spans = [{"collection_id": collection_id, "ids": ids} for collection_id, _, ids in parts]
+    (folder / "rows.json").write_bytes(orjson.dumps(spans))
+
+
+def write_results(
+    services: Services, tenant: Tenant, plan: Plan, files: RunFiles, found: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Name the groups and publish the files, the manifest last; the summary that `publish` makes visible."""
+    result = _attribute_result(files.folder) if plan.attributes else _vector_result(files.folder)
+    artifacts = Artifacts(services.blobs, files.prefix)
+    terms = Terms(len(result.groups))
+    members = files.folder / "members.parquet"
+    write_table(str(members), MEMBERS, _member_blocks(services, tenant, files.folder, result, terms))
+    _name(result.groups, terms)
+    groups = files.folder / "clusters.parquet"
+    ids, _ = _documents(files.folder)
+    write_table(str(groups), CLUSTERS, iter([_cluster_columns(plan, files, found, result, ids)]))
+    manifest = files.folder / "manifest.json"
+    summary = _summary(plan, found, result, artifacts)
+    manifest.write_bytes(orjson.dumps({"run_id": files.run_id, **_manifest(plan, found, result, summary)}))
+    for key, path in (
+        (artifacts.clusters_key, groups),
+        (artifacts.members_key, members),
+        (artifacts.manifest_key, manifest),
+    ):
+        if path.exists():  # a repeated step finds what it moved before
+            services.blobs.publish(key, path)
+    return summary
+
+
+def _vector_result(folder: Path) -> _Result:
+    labels = np.load(folder / "labels.npy")
+    distances, centroids = np.load(folder / "distances.npy"), np.load(folder / "centroids.npy")
+    described = orjson.loads((folder / "groups.json").read_bytes())
+    order = np.lexsort((np.arange(len(labels)), distances, labels))
+    starts = np.searchsorted(labels[order], np.arange(len(centroids) + 1))
+    groups = [
+        Group(
+            f"cl_{number}",
+            order[starts[number] : starts[number + 1]],
+            centroids[number].tolist(),
+            each["variance"],
+        )
+        for number, each in enumerate(described)
+    ]
+    return _Result(groups, order[: starts[0]], distances, np.load(folder / "probabilities.npy"))
+
+
+def _attribute_result(folder: Path) -> _Result:
+    rows = len(np.load(folder / "pks.npy"))
+    found = orjson.loads((folder / "attribute_groups.json").read_bytes())
+    parents = {each["parent"] for each in found}
+    groups = [
+        Group(
+            each["id"],
+            np.array(each["rows"], np.int64),
+            label=each["label"],
+            parent=each["parent"],
+            level=each["level"],
+            leaf=each["id"] not in parents,
+        )
+        for each in found
+    ]
+    ordered = _depth_first(groups)
+    return _Result(ordered, np.empty(0, np.int64), np.zeros(rows, np.float32), np.ones(rows, np.float32))
+
+
+def _depth_first(groups: Sequence[Group]) -> list[Group]:
+    """Each group followed by those below it, so that the members of a whole branch stand together."""
+    below: dict[str | None, list[Group]] = {}
+    for group in groups:
+        below.setdefault(group.parent, []).append(group)
+    stack, ordered = list(reversed(below.get(None, []))), []
+    while stack:
+        group = stack.pop()
+        ordered.append(group)
+        stack += reversed(below.get(group.id, []))
+    return ordered
+
+
+def _documents(folder: Path) -> tuple[list[str], list[str]]:
+    """Of every row the document's id and its collection's."""
+    spans = orjson.loads((folder / "rows.json").read_bytes())
+    ids = [identity for span in spans for identity in span["ids"]]
+    return ids, [span["collection_id"] for span in spans for _ in span["ids"]]
+
+
+def _member_blocks(
+    services: Services, tenant: Tenant, folder: Path, result: _Result, terms: Terms
+) -> Iterator[Mapping[str, Sequence[Any]]]:
+    """The members' columns, a row group at a time; each payload is read once, for its slice and for keywords."""
+    ids, of_collection = _documents(folder)
+    pks = np.load(folder / "pks.npy")
+    leaves = [(number, group) for number, group in enumerate(result.groups) if group.leaf]
+    order = np.concatenate([*(group.rows for _, group in leaves), result.noise])
+    owner = np.repeat(
+        [*(number for number, _ in leaves), -1], [*(len(group.rows) for _, group in leaves), len(result.noise)]
+    )
+    stride = -(-len(order) // DESCRIBED_ROWS)
+    parents = {group.id: number for number, group in enumerate(result.groups)}
+    for start in range(0, len(order), ROW_GROUP):
+        rows, owners = order[start : start + ROW_GROUP], owner[start : start + ROW_GROUP]
+        payloads = ["{}"] * len(rows)
+        with services.db.read() as tx:
+            for number, resource in iterate_documents(tx, tenant, pks[rows]):
+                payloads[number] = payload_slice(resource["metadata"])
+                if owners[number] >= 0 and (start + number) % stride == 0:
+                    _count(terms, int(owners[number]), resource["metadata"], result.groups, parents)
+        none = [None] * len(rows)
+        yield {
+            "point_id": [ids[row] for row in rows],
+            "collection_id": [of_collection[row] for row in rows],
+            "cluster_id": [result.groups[number].id if number >= 0 else NOISE_ID for number in owners],
+            "distance_to_centroid": result.distances[rows],
+            "probability": result.probabilities[rows],
+            "x": none,
+            "y": none,
+            "z": none,
+            "payload": payloads,
+        }
+
+
+def _count(
+    terms: Terms, number: int, metadata: dict[str, Any], groups: Sequence[Group], parents: Mapping[str, int]
+) -> None:
+    """Count a payload for its group and for those above it."""
+    terms.add(number, metadata)
+    above = groups[number].parent
+    while above is not None:
+        terms.add(parents[above], metadata)
+        above = groups[parents[above]].parent
+
+
+def _name(groups: Sequence[Group], terms: Terms) -> None:
+    keywords = terms.keywords()
+    labels = unique_labels(keywords)
+    for group, words, label in zip(groups, keywords, labels, strict=True):
+        group.keywords = words
+        group.label = group.label or label
+
+
+def _cluster_columns(
+    plan: Plan, files: RunFiles, found: Mapping[str, Any], result: _Result, ids: Sequence[str]
+) -> Mapping[str, Sequence[Any]]:
+    groups = result.groups
+    count = len(groups)
+    return {
+        "cluster_id": [group.id for group in groups],
+        "centroid_vector": [group.centroid for group in groups],
+        "num_members": [len(group.rows) for group in groups],
+        "variance": [group.variance for group in groups],
+        "label": [group.label for group in groups],
+        "summary": [None] * count,
+        "keywords": [group.keywords for group in groups],
+        "feature_name": [found["feature"]] * count,
+        "feature_dimensions": [len(group.centroid) for group in groups],
+        "parent_cluster_id": [group.parent for group in groups],
+        "hierarchy_level": [group.level for group in groups],
+        "reduction_method": [None] * count,
+        "parameters": [orjson.dumps(plan.params).decode()] * count,
+        "algorithm": [plan.algorithm] * count,
+        "run_id": [files.run_id] * count,
+        "created_at": [files.created_at] * count,
+        "representatives": [[ids[row] for row in group.rows[:REPRESENTATIVES]] for group in groups],
+    }
+
+
+def _summary(plan: Plan, found: Mapping[str, Any], result: _Result, artifacts: Artifacts) -> dict[str, Any]:
+    metrics: dict[str, float] = found["metrics"]
+    silhouette = metrics.get("silhouette_score")
+    errors = [NO_PROVIDER] if plan.llm_labeling.get("enabled") else []
+    noise = len(result.noise)
+    stats = {
+        "num_clusters": len(result.groups),
+        "noise_points": noise,
+        "silhouette_score": 0.0 if silhouette is None else silhouette,
+        "extra": {**metrics, "silhouette_score": silhouette, "warnings": found["warnings"]},
+    }
+    shared = {
+        "num_clusters": len(result.groups),
+        "parquet_path": artifacts.clusters_key,
+        "members_key": artifacts.members_key,
+        "llm_labeling_errors": errors or None,
+    }
+    counts = {
+        "num_points": found["documents"],
+        "noise_points": noise,
+        "documents_without_vector": found["without_vector"],
+        "documents_fitted": found["sampled"],
+    }
+    return {
+        "parquet_path": artifacts.clusters_key,
+        "members_key": artifacts.members_key,
+        "text": "\n".join(word for group in result.groups for word in (group.label or "", *group.keywords)),
+        "run": {**shared, **counts, "metrics": metrics, "warnings": found["warnings"]},
+        "cluster": {**shared, "cluster_stats": stats, "num_documents_clustered": found["documents"]},
+    }
+
+
+def _manifest(plan: Plan, found: Mapping[str, Any], result: _Result, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan and the counts, the versions, and where in the members each group begins: [first, count]."""
+    parents = {group.id: group.parent for group in result.groups}
+    spans: dict[str, list[int]] = {}
+    start = 0
+    for group in result.groups:
+        spans[group.id] = [start, 0]
+        if not group.leaf:
+            continue
+        start += len(group.rows)
+        above: str | None = group.id
+        while above is not None:
+            spans[above][1] += len(group.rows)
+            above = parents[above]
+    spans[NOISE_ID] = [start, len(result.noise)]
+    return {
+        "plan": asdict(plan),
+        "run": summary["run"],
+        "feature": found["feature"],
+        "members": spans,
+        "total_members": start + len(result.noise),
+        "versions": {"coterie": coterie.__version__, "numpy": np.__version__},
+    }

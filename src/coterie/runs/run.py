@@ -1,0 +1,179 @@
+"""The story of one run: load, fit, characterize, write, publish.
+
+Each is a step of a durable job. Arrays pass between the steps as files in the run's scratch folder, which stays until
+the run has ended; a step that is repeated writes the same files again. The files of the result are published before the
+records that name them, and those in one transaction with the task's end: a run completes once or not at all.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from sqlalchemy import Connection, Row, select, update
+
+from coterie.api.context import Services, Tenant
+from coterie.clusters.service import change_cluster
+from coterie.documents import queries as documents
+from coterie.documents.collections import spaces_of
+from coterie.engine.specs import KMeansParams
+from coterie.jobs import queue
+from coterie.jobs.job import Canceled, Job, JobFailed
+from coterie.kit.clock import iso
+from coterie.runs.attributes import group_documents
+from coterie.runs.plan import Plan
+from coterie.runs.results import RunFiles, save_rows, write_results
+from coterie.runs.service import artifact_prefix
+from coterie.store.tables import clusters, collections, runs
+
+
+class ClusterRun:
+    """The handler of the job `cluster.run`."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    def run(self, job: Job, payload: Mapping[str, Any]) -> list[Any]:
+        """Carry a run out; its outputs are the keys of its files."""
+        run = self._find(payload["run_id"])
+        plan = Plan(**orjson.loads(run.plan))
+        tenant = Tenant("", payload["internal_id"], "", frozenset(), payload["namespace_id"], "")
+        files = RunFiles(
+            run.id,
+            run.created_at,
+            self._scratch(run.id),
+            artifact_prefix(tenant.internal_id, tenant.namespace_id, run.id),
+        )
+        self._begin(run)
+        if plan.attributes:
+            found = job.step("group", lambda: group_documents(self.services, tenant, plan, files.folder), share=0.05)
+        else:
+            found = self._by_vectors(job, tenant, plan, files.folder)
+        summary = job.step("write", lambda: write_results(self.services, tenant, plan, files, found), share=0.7)
+        job.step("publish", lambda: self._publish(job, run.id, summary), share=0.95)
+        shutil.rmtree(files.folder, ignore_errors=True)
+        return [summary["parquet_path"], summary["members_key"]]
+
+    def ended(self, tx: Connection, payload: Mapping[str, Any], status: str, error: str | None) -> None:
+        """Mark the run and its definition; results of earlier runs stay."""
+        row = tx.execute(select(runs).where(runs.c.id == payload["run_id"])).first()
+        shutil.rmtree(self._scratch(payload["run_id"]), ignore_errors=True)
+        self.services.blobs.drop(artifact_prefix(payload["internal_id"], payload["namespace_id"], payload["run_id"]))
+        if row is None:
+            return
+        now = iso(self.services.clock.now())
+        shown = {"status": status.lower(), "completed_at": now, "error_message": error}
+        _change_run(tx, row, status, shown)
+        self._mark_cluster(tx, row, {"status": status, "error": error})
+
+    def _by_vectors(self, job: Job, tenant: Tenant, plan: Plan, folder: Path) -> dict[str, Any]:
+        arguments = {"folder": str(folder), "plan": asdict(plan)}
+        loaded = job.step("load", lambda: load_vectors(self.services, tenant, plan, folder), share=0.02)
+        fit = job.compute("fit", "coterie.runs.stages:fit", arguments, begin=0.15, end=0.5)
+        fitted = job.step("fit", fit, share=0.15)
+        look = job.compute("characterize", "coterie.runs.stages:characterize", arguments, begin=0.5, end=0.7)
+        measured = job.step("characterize", look, share=0.5)
+        return {**loaded, **fitted, "metrics": measured}
+
+    def _find(self, run_id: str) -> Row[Any]:
+        with self.services.db.read() as tx:
+            row = tx.execute(select(runs).where(runs.c.id == run_id)).first()
+        if row is None:
+            raise Canceled
+        return row
+
+    def _scratch(self, run_id: str) -> Path:
+        return self.services.settings.scratch_dir / run_id
+
+    def _begin(self, run: Row[Any]) -> None:
+        if run.status != queue.PENDING:
+            return
+        with self.services.db.write() as tx:
+            _change_run(tx, run, queue.PROCESSING, {"status": "processing"})
+            self._mark_cluster(tx, run, {"status": queue.PROCESSING})
+
+    def _mark_cluster(
+        self, tx: Connection, run: Row[Any], changes: Mapping[str, Any], run_text: str | None = None
+    ) -> None:
+        """Show a run's state on its definition, unless a later run has taken its place there."""
+        row = tx.execute(select(clusters).where(clusters.c.id == run.cluster_id)).first()
+        if row is not None:
+            now = iso(self.services.clock.now())
+            change_cluster(tx, row.pk, {**changes, "task_id": run.task_id}, now, run_text=run_text)
+
+    def _publish(self, job: Job, run_id: str, summary: Mapping[str, Any]) -> None:
+        """Make the result visible: the run, its definition and the task, all at once."""
+        now = iso(self.services.clock.now())
+        outputs = [summary["parquet_path"], summary["members_key"]]
+        with self.services.db.write() as tx:
+            run = tx.execute(select(runs).where(runs.c.id == run_id)).first()
+            if run is None:
+                raise Canceled
+            if run.status == queue.COMPLETED:
+                return
+            shown = {**summary["run"], "status": "completed", "completed_at": now}
+            _change_run(tx, run, queue.COMPLETED, shown)
+            changes = {**summary["cluster"], "status": queue.COMPLETED, "error": None, "last_executed_at": now}
+            changes["last_run_id"] = run_id
+            self._mark_cluster(tx, run, changes, summary["text"])
+            if not job.complete(tx, outputs, warnings=summary["run"]["warnings"]):
+                raise Canceled
+
+
+def load_vectors(services: Services, tenant: Tenant, plan: Plan, folder: Path) -> dict[str, Any]:
+    """The run's documents to `rows.arrow` and their vectors to `vectors.npy` (n, d), in the order they came.
+
+    Raises JobFailed, naming what is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with services.db.read() as tx:
+        members = [_members(tx, tenant, plan, identity) for identity in plan.collection_ids]
+    name = plan.vector_names[-1]
+    total = sum(len(each.pks) for each in members)
+    if total == 0:
+        raise JobFailed(
+            f"no document of {', '.join(plan.collection_ids)} has a vector '{name}': "
+            "add vectors of that name, or name those that are there (GET /v1/collections/{id}/features)"
+        )
+    sizes = {each.dimensions for each in members if len(each.pks)}
+    if len(sizes) > 1:
+        raise JobFailed(f"the collections' '{name}' vectors differ in dimension ({sizes}): cluster them one by one")
+    if plan.algorithm == "kmeans" and KMeansParams(**plan.params).n_clusters > total:
+        raise JobFailed(
+            f"n_clusters={plan.params['n_clusters']} is more than the {total} documents with a vector '{name}': "
+            "lower n_clusters or add documents"
+        )
+    out = np.lib.format.open_memmap(
+        folder / "vectors.npy", mode="w+", dtype=np.float32, shape=(total, sizes.pop() or 0)
+    )
+    documents.read_matrix(services.vectors, members, out)
+    out.flush()
+    save_rows(folder, [(each.space.collection_id, each.pks, each.ids) for each in members])
+    return {"documents": total, "without_vector": sum(each.without for each in members), "feature": name}
+
+
+def _members(tx: Connection, tenant: Tenant, plan: Plan, collection_id: str) -> documents.Members:
+    own = select(collections.c.id).where(
+        collections.c.id == collection_id, collections.c.namespace_id == tenant.namespace_id
+    )
+    if tx.scalar(own) is None:
+        raise JobFailed(f"collection '{collection_id}' was deleted: change the definition")
+    present = spaces_of(tx, collection_id)
+    name = next((name for name in plan.vector_names if name in present), plan.vector_names[-1])
+    return documents.load_members(tx, tenant, collection_id, name)
+
+
+def _change_run(tx: Connection, row: Row[Any], status: str, shown: Mapping[str, Any]) -> None:
+    resource = {**orjson.loads(row.resource), **shown}
+    tx.execute(
+        update(runs)
+        .where(runs.c.pk == row.pk)
+        .values(
+            status=status,
+            resource=orjson.dumps(resource).decode(),
+            completed_at=resource["completed_at"],
+        )
+    )

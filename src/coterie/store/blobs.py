@@ -1,0 +1,47 @@
+"""Artifacts as files: Parquet under keys such as `{org}/{namespace}/engine_cluster_build/{run}/clusters.parquet`."""
+
+import os
+import shutil
+from pathlib import Path
+
+
+class BlobStore:
+    """Files below a folder, addressed by keys with `/`. Keys are made by the service, never by a caller."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, key: str) -> Path:
+        """Where the file of a key is. Raises ValueError for a key that would leave the folder."""
+        path = (self.root / key).resolve()
+        if not path.is_relative_to(self.root.resolve()):
+            raise ValueError("an artifact's key stays below its folder")
+        return path
+
+    def publish(self, key: str, written: Path) -> None:
+        """Move a finished file to its key, whole or not at all, and make the move durable."""
+        target = self.path(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sync(written)
+        os.replace(written, target)
+        _sync(target.parent)
+
+    def exists(self, key: str) -> bool:
+        """Whether a file is there."""
+        return self.path(key).is_file()
+
+    def size(self, key: str) -> int:
+        """Its bytes."""
+        return self.path(key).stat().st_size
+
+    def drop(self, prefix: str) -> None:
+        """Delete everything under a prefix."""
+        shutil.rmtree(self.path(prefix), ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

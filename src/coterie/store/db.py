@@ -1,0 +1,83 @@
+"""The records' database: short transactions, and the few notes on its dialect.
+
+SQLite in WAL mode: any number of readers beside one writer. A read sees one snapshot from its first statement to
+its end. A write takes the lock at its start (`BEGIN IMMEDIATE`), so that it can wait but never fail half-way for
+having read first. `synchronous=FULL`: what a commit acknowledged survives a power cut.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.pool import QueuePool
+
+from coterie.store.tables import sequences
+
+BUSY_TIMEOUT_SECONDS = 30
+POOL_SIZE = 48
+"""More than the 40 threads that serve requests, so that no request waits for a connection."""
+
+
+class Db:
+    """Transactions on the records. One object a process; safe to share between threads."""
+
+    def __init__(self, path: Path, prepare: Callable[[sqlite3.Connection], None] | None = None) -> None:
+        """`prepare` is done to every new connection: the list language gives it its functions."""
+        self.path = path
+        self.engine = _sqlite_engine(path)
+        if prepare is not None:
+            event.listen(self.engine, "connect", lambda connection, _record: prepare(connection))
+        self._writes = self.engine.execution_options(coterie_begin="BEGIN IMMEDIATE")
+        self._writer = threading.Lock()  # queue fairly here, not in SQLite's sleeping busy handler
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A snapshot; nothing that is written in it stays."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction: committed when the block ends, rolled back when it raises."""
+        with self._writer, self._writes.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+
+def reserve(tx: Connection, name: str, count: int) -> int:
+    """The first of `count` numbers in a row that no one else gets, once `tx` is committed."""
+    tx.execute(insert(sequences).values(name=name, next=1).on_conflict_do_nothing())
+    first: int = tx.scalar(select(sequences.c.next).where(sequences.c.name == name)) or 1
+    tx.execute(update(sequences).where(sequences.c.name == name).values(next=first + count))
+    return first
+
+
+def _sqlite_engine(path: Path) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=POOL_SIZE,
+        max_overflow=16,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None},
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    statement = connection.get_execution_options().get("coterie_begin", "BEGIN")
+    connection.exec_driver_sql(statement)

@@ -1,0 +1,228 @@
+"""The whole data model, once.
+
+A resource that the API shows keeps its JSON as the API returns it in `resource`; the other columns are
+what the service itself asks for. Timestamps are text in one form (`kit.clock.iso`), so text order is time order.
+Every table but `organizations`, `sequences` and `workers` leads to its tenant: by `org_id`, by `namespace_id`.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import UserDefinedType
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Number(UserDefinedType[float]):
+    """An exact number: integers of 64 bits and doubles side by side, handed to the driver as they are."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "NUMERIC"
+
+
+def _of_namespace() -> Column[str]:
+    return Column("namespace_id", Text, ForeignKey("namespaces.id", ondelete="CASCADE"), nullable=False)
+
+
+organizations = Table(
+    "organizations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("internal_id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("org_id", Text, ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    UniqueConstraint("org_id", "email"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("org_id", Text, ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("hint", Text, nullable=False),  # the last four characters, to tell keys apart
+    Column("permissions", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("expires_at", Text),
+    UniqueConstraint("user_id", "name"),
+)
+
+namespaces = Table(
+    "namespaces",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("org_id", Text, ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("search_text", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("deleting", Boolean, nullable=False, default=False),  # hidden at once, emptied by a job
+    UniqueConstraint("org_id", "name"),
+    Index("ix_namespaces_newest", "org_id", Column("created_at").desc(), "id"),
+)
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    _of_namespace(),
+    Column("name", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("search_text", Text, nullable=False),
+    Column("document_count", Integer, nullable=False, default=0),
+    Column("created_at", Text, nullable=False),
+    UniqueConstraint("namespace_id", "name"),
+    Index("ix_collections_newest", "namespace_id", Column("created_at").desc(), "id"),
+)
+
+vector_spaces = Table(
+    "vector_spaces",
+    metadata,
+    Column("collection_id", Text, ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("dimensions", Integer, nullable=False),
+    Column("created_at", Text, nullable=False),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("id", Text, nullable=False),
+    _of_namespace(),
+    Column("collection_id", Text, ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("vectors", Text, nullable=False),  # {"name": key of the row in Lance}
+    Column("created_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    UniqueConstraint("collection_id", "id"),
+    Index("ix_documents_newest", "collection_id", Column("created_at").desc(), "id"),
+    Index("ix_documents_namespace_id", "namespace_id"),
+)
+
+clusters = Table(
+    "clusters",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    _of_namespace(),
+    Column("name", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("search_text", Text, nullable=False),
+    Column("run_text", Text, nullable=False, default=""),  # labels and keywords of the last run, to be found by
+    Column("status", Text, nullable=False),
+    Column("last_run_id", Text),
+    Column("num_documents", Integer, nullable=False, default=0),
+    Column("created_at", Text, nullable=False),
+    UniqueConstraint("namespace_id", "name"),
+    Index("ix_clusters_stats", "namespace_id", "status", "num_documents"),
+    Index("ix_clusters_newest", "namespace_id", Column("created_at").desc(), "id"),
+)
+
+fields = Table(
+    "fields",
+    metadata,
+    _of_namespace(),
+    Column("kind", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("row_id", Integer, nullable=False),
+    Column("type", Text, nullable=False),  # n number, s string, b boolean, z null, x the path exists
+    Column("element", Boolean, nullable=False),
+    Column("num", Number()),
+    Column("str", Text),
+    Column("folded", Text),
+    Index("ix_fields_row", "row_id", "kind"),
+    Index("ix_fields_num", "namespace_id", "kind", "path", "type", "num", "row_id"),
+    Index("ix_fields_str", "namespace_id", "kind", "path", "str", "row_id"),
+    Index("ix_fields_folded", "namespace_id", "kind", "path", "folded", "row_id"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    _of_namespace(),
+    Column("cluster_id", Text, ForeignKey("clusters.id", ondelete="CASCADE")),
+    Column("task_id", Text, nullable=False, unique=True),
+    Column("status", Text, nullable=False),
+    Column("plan", Text, nullable=False),  # the run's snapshot of its configuration
+    Column("resource", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("completed_at", Text),
+    Index("ix_runs_cluster", "cluster_id", Column("created_at").desc(), "id"),
+    Index("ix_runs_newest", "namespace_id", Column("created_at").desc(), "id"),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("org_id", Text, ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False),
+    Column("namespace_id", Text, nullable=False),  # no foreign key: the task that deletes it outlives it
+    Column("kind", Text, nullable=False),  # which workflow does it
+    Column("payload", Text, nullable=False),  # what the workflow is told
+    Column("lock", Text),  # tasks with one lock run one after the other
+    Column("status", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False, default=False),
+    Column("dispatched_at", Text),
+    Column("created_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    Index("ix_tasks_newest", "namespace_id", Column("created_at").desc(), "id"),
+    Index("ix_tasks_lock", "lock", "status"),
+    Index("ix_tasks_open", "status", "pk"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", Text, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("adopter", Text),
+)
+
+sequences = Table(
+    "sequences",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("next", Integer, nullable=False),
+)

@@ -1,0 +1,123 @@
+"""Vectors in Lance: one dataset a vector space, rows of (key, vector).
+
+A key is a number from `db.reserve` that is used once. Rows are appended before the SQL commit that makes
+a document point at its key: a row without a document is invisible and harmless, a document without its row
+cannot be. An upsert appends a new row and retires the old key.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import lance
+
+Keys = NDArray[np.int64]
+Matrix = NDArray[np.float32]
+
+SCAN_ROWS = 8192
+"""Rows of a batch while reading: bounds the memory beside the result."""
+
+POINT_READS = 64
+"""Up to so many keys are looked up by a filter; more are found in one scan."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where the vectors of one name in one collection live."""
+
+    namespace_id: str
+    collection_id: str
+    name: str
+
+
+class MissingVectors(LookupError):
+    """Keys that no row has: the store was changed behind the service's back."""
+
+
+class VectorStore:
+    """Lance datasets below a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def append(self, space: Space, keys: Keys, matrix: Matrix) -> None:
+        """Add rows: `keys` (n), `matrix` (n, d) float32. Durable when it returns."""
+        rows, dimensions = matrix.shape
+        if rows == 0:
+            return
+        flat = pa.array(np.ascontiguousarray(matrix, dtype=np.float32).reshape(-1))
+        vectors = pa.FixedSizeListArray.from_arrays(flat, dimensions)
+        table = pa.table({"key": pa.array(keys, pa.int64()), "vector": vectors})
+        path = self._path(space)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _lance().write_dataset(table, str(path), mode="append" if path.exists() else "create")
+
+    def read(self, space: Space, keys: Keys, out: Matrix | None = None) -> Matrix:
+        """The vectors of `keys` (n) in their order, as (n, d) float32; into `out` where given.
+
+        Raises MissingVectors when a key has no row.
+        """
+        order = np.argsort(keys, kind="stable")
+        ascending = keys[order]
+        found = 0
+        for batch_keys, batch in self._batches(space, ascending):
+            if out is None:
+                out = np.empty((len(keys), batch.shape[1]), np.float32)
+            at = np.searchsorted(ascending, batch_keys)
+            at[at == len(ascending)] = 0
+            wanted = ascending[at] == batch_keys
+            out[order[at[wanted]]] = batch[wanted]
+            found += int(wanted.sum())
+        if found < len(keys) or out is None:
+            raise MissingVectors(f"{len(keys) - found} of {len(keys)} vectors are missing")
+        return out
+
+    def delete(self, space: Space, keys: Keys) -> None:
+        """Retire rows. Called after the commit that stopped pointing at them."""
+        path = self._path(space)
+        if len(keys) == 0 or not path.exists():
+            return
+        dataset = self._open(path)
+        for start in range(0, len(keys), 1000):
+            listed = ",".join(str(int(key)) for key in keys[start : start + 1000])
+            dataset.delete(f"key IN ({listed})")
+
+    def drop(self, namespace_id: str, collection_id: str | None = None) -> None:
+        """Delete every vector of a collection, or of a whole namespace."""
+        folder = self.root / namespace_id
+        shutil.rmtree(folder / collection_id if collection_id else folder, ignore_errors=True)
+
+    def _batches(self, space: Space, ascending: Keys) -> Iterator[tuple[Keys, Matrix]]:
+        path = self._path(space)
+        if len(ascending) == 0 or not path.exists():
+            return
+        dataset = self._open(path)
+        listed = ",".join(str(int(key)) for key in ascending[:POINT_READS])
+        predicate = f"key IN ({listed})" if len(ascending) <= POINT_READS else None
+        for batch in dataset.to_batches(columns=["key", "vector"], filter=predicate, batch_size=SCAN_ROWS):
+            vectors = batch.column("vector")
+            flat = vectors.flatten().to_numpy(zero_copy_only=False)
+            yield batch.column("key").to_numpy(), flat.reshape(len(vectors), -1)
+
+    def _open(self, path: Path) -> "lance.LanceDataset":
+        return _lance().dataset(str(path))
+
+    def _path(self, space: Space) -> Path:
+        # A vector's name is the caller's text; its hash is safe as a folder's name on every file system.
+        digest = hashlib.sha256(space.name.encode()).hexdigest()[:32]
+        return self.root / space.namespace_id / space.collection_id / f"{digest}.lance"
+
+
+def _lance() -> Any:
+    # Imported where it works: it costs a tenth of a second, which a server's start would pay for nothing.
+    import lance  # noqa: PLC0415
+
+    return lance

@@ -1,0 +1,1 @@
+"""Tasks: what the API shows of a job."""

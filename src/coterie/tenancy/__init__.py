@@ -1,0 +1,1 @@
+"""Who may ask and in which namespace: organizations, users, API keys, namespaces."""

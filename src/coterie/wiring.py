@@ -1,0 +1,66 @@
+"""Settings to services: the only place where adapters are chosen."""
+
+import os
+import signal
+import threading
+
+from coterie.api.context import Services
+from coterie.config import Settings
+from coterie.kit.clock import SystemClock
+from coterie.listing.functions import register
+from coterie.store.blobs import BlobStore
+from coterie.store.db import Db
+from coterie.store.schema import migrate
+from coterie.store.vectors import VectorStore
+from coterie.tenancy.bootstrap import bootstrap
+
+PARENT_SECONDS = 1.0
+
+
+def open_services(settings: Settings) -> tuple[Services, str | None]:
+    """The services on a data folder, made and migrated as needed; and the key, on the very first start."""
+    for folder in (settings.data_dir, settings.vectors_dir, settings.artifacts_dir, settings.scratch_dir):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    services = connect(settings)
+    migrate(services.db)
+    key = bootstrap(services.db, services.clock, settings.key_path)
+    return services, key
+
+
+def connect(settings: Settings) -> Services:
+    """The services on a data folder that is ready."""
+    return Services(
+        settings=settings,
+        db=Db(settings.database_path, register),
+        vectors=VectorStore(settings.vectors_dir),
+        blobs=BlobStore(settings.artifacts_dir),
+        clock=SystemClock(),
+    )
+
+
+def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
+    """Do jobs until SIGTERM or SIGINT, or until the parent is gone. Does not return: the process ends.
+
+    The job engine is imported here, in the worker alone: it costs half a second and the server needs none of it.
+    """
+    from coterie.compute.local import LocalExecutor  # noqa: PLC0415
+    from coterie.jobs.job import Handler  # noqa: PLC0415
+    from coterie.jobs.worker import Worker  # noqa: PLC0415
+    from coterie.runs.run import ClusterRun  # noqa: PLC0415
+    from coterie.tenancy.namespaces import DELETE_JOB, NamespaceDeletion  # noqa: PLC0415
+
+    services, _ = open_services(settings)
+    handlers: dict[str, Handler] = {
+        "cluster.run": ClusterRun(services),
+        DELETE_JOB: NamespaceDeletion(services.vectors, services.blobs),
+    }
+    worker = Worker(settings, services.db, services.clock, LocalExecutor(), handlers)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    worker.start()
+    while not stopping.wait(PARENT_SECONDS):
+        if parent_pid is not None and os.getppid() != parent_pid:
+            break
+    worker.stop()
+    os._exit(0)  # jobs in hand stay as they are, for the next worker: their threads must not go on here
