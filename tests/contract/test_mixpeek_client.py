@@ -207,7 +207,7 @@ def test_a_run_and_its_task(official: ModuleType, generated: Any, cluster: Any, 
     )
     namespace = generated.configuration.api_key["NamespaceHeader"]
     with Client(service.url, service.key, namespace) as ours:
-        ours.wait_task(started.task_id)
+        ours.wait(started.task_id)
     task = tasks.get_task(started.task_id)
     assert (task.status, task.task_type) == ("COMPLETED", "engine_cluster_build")
     assert started.task_id in [found.task_id for found in tasks.list_tasks(limit=1000).results]

@@ -39,8 +39,33 @@ LATER = {
 RENAMED = {"HTTPValidationError": "ValidationErrorResponse", "ValidationError": "ValidationIssue"}
 """The v1 API's schemas that have another name here: a 422 is an `ErrorResponse` with the v1 API's `detail`."""
 
+_OPTIONAL = "the path says it, or the service makes one up"
+_TYPED = "lists of namespaces speak the list language like every other"
+_BOTH_SPELLINGS = "the reference may be an object or a string, and `vector_name` may stand for it"
+
 DEVIATIONS: dict[str, str] = {
     "LogicalOperator closed": "a key besides AND, OR, NOT and case_sensitive is the equality shorthand",
+    "HTTPValidationError.detail required": "a 422 always says what was wrong",
+    "ListNamespacesRequest.filters type": _TYPED,
+    "ListNamespacesRequest.sort type": _TYPED,
+    "CreateNamespaceRequest.feature_extractors required": "later clients leave it out",
+    "CreateNamespaceRequest.feature_extractors type": "later clients leave it out",
+    "CreateNamespaceRequest.feature_extractors minItems": "later clients leave it out",
+    "VectorBasedConfig.feature_extractor_name required": "in a request `feature_uri` may stand for it",
+    "FeatureModel.vectors type": "dense vectors are lists of numbers, which the v1 API's schema does not say",
+    "DenseVector missing": "dense vectors are lists of numbers, which the v1 API's schema does not say",
+    "MultiDenseVector missing": "refused by name",
+    "NamedDenseVectors missing": "an object of lists of numbers",
+    "CreateCollectionRequest.source required": "documents may be added directly",
+    "CreateCollectionRequest.source type": "documents may be added directly",
+    "DocumentCreateRequest.collection_id required": _OPTIONAL,
+    "DocumentCreateRequest.collection_id type": _OPTIONAL,
+    "DocumentCreateRequest.object_id required": _OPTIONAL,
+    "DocumentCreateRequest.object_id type": _OPTIONAL,
+    "FeatureVectorRef.feature_address required": _BOTH_SPELLINGS,
+    "FeatureVectorRef.feature_address type": _BOTH_SPELLINGS,
+    "POST /v1/clusters/{cluster_id}/data request": "the body may be left out",
+    "GET /v1/clusters/{cluster_id}/artifacts 200": "the object's fields are documented",
 }
 """Where this service differs on purpose, and why."""
 

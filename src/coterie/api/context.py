@@ -163,6 +163,20 @@ class NeedsTenant:
         return tenant
 
 
+class NeedsScope:
+    """Dependency: the tenant where `X-Namespace` is sent, else the account: for what is looked at across namespaces."""
+
+    def __init__(self, need: str) -> None:
+        self.need = need
+
+    def __call__(
+        self, services: Context, authorization: AuthorizationHeader = None, x_namespace: NamespaceHeader = None
+    ) -> Account:
+        if x_namespace is None:
+            return NeedsAccount(self.need)(services, authorization)
+        return NeedsTenant(self.need)(services, authorization, x_namespace)
+
+
 Reader = Annotated[Tenant, Depends(NeedsTenant("read"))]
 Creator = Annotated[Tenant, Depends(NeedsTenant("create"))]
 Updater = Annotated[Tenant, Depends(NeedsTenant("update"))]
@@ -171,4 +185,6 @@ AccountReader = Annotated[Account, Depends(NeedsAccount("read"))]
 AccountCreator = Annotated[Account, Depends(NeedsAccount("create"))]
 AccountUpdater = Annotated[Account, Depends(NeedsAccount("update"))]
 AccountDeleter = Annotated[Account, Depends(NeedsAccount("delete"))]
+TaskReader = Annotated[Account, Depends(NeedsScope("read"))]
+TaskDeleter = Annotated[Account, Depends(NeedsScope("delete"))]
 UserManager = Annotated[Account, Depends(NeedsAccount("manage_users"))]

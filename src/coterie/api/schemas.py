@@ -3,7 +3,7 @@
 The list language is parsed by `listing.syntax`, not by Pydantic; the filter models here only document it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
@@ -150,9 +150,6 @@ class DocumentedAs:
         self.shown = shown
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = handler.generate_schema(self.shown)
-
-        def show(_schema: CoreSchema, describe: Callable[[CoreSchema], Any]) -> Any:
-            return describe(schema)
-
-        return core_schema.any_schema(metadata={"pydantic_js_functions": [show]})
+        return core_schema.no_info_wrap_validator_function(
+            lambda value, _handler: value, handler.generate_schema(self.shown)
+        )

@@ -8,13 +8,34 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from coterie.api.schemas import DocumentedAs, ListRequest, PaginationResponse, RequestModel
-from coterie.engine.specs import HDBSCANParams, KMeansParams
+from coterie.engine.specs import (
+    AgglomerativeParams,
+    DBSCANParams,
+    GaussianMixtureParams,
+    HDBSCANParams,
+    KMeansParams,
+    MeanShiftParams,
+    OPTICSParams,
+    SpectralParams,
+)
+from coterie.kit.clock import utc_now
 from coterie.kit.names import check_name
 from coterie.tasks.schemas import TaskStatusEnum
 
 ClusterName = Annotated[str, AfterValidator(check_name)]
 CollectionIds = Annotated[list[str], Field(min_length=1, max_length=100)]
-AnyParams = KMeansParams | HDBSCANParams | dict[str, Any] | None
+AnyParams = (
+    KMeansParams
+    | DBSCANParams
+    | HDBSCANParams
+    | AgglomerativeParams
+    | SpectralParams
+    | GaussianMixtureParams
+    | MeanShiftParams
+    | OPTICSParams
+    | dict[str, Any]
+    | None
+)
 
 
 class ClusterType(StrEnum):
@@ -43,7 +64,7 @@ class LLMLabeling(RequestModel):
     NEUTRAL: ClassVar[Mapping[str, Any]] = {
         "sample_selection_strategy": "nearest",
         "use_embedding_dedup": True,
-        "embedding_similarity_threshold": 0.95,
+        "embedding_similarity_threshold": 0.8,
         "cache_ttl_seconds": 604800,
         "sample_text_max_length": 200,
     }
@@ -72,12 +93,12 @@ class VectorBasedConfig(RequestModel):
         "vis_n_components": 2,
     }
 
-    feature_extractor_name: str = Field("", max_length=255)
+    feature_extractor_name: str = Field(default_factory=str, max_length=255)
     feature_uri: str | None = Field(None, max_length=512)
     clustering_method: ClusteringAlgorithm
     sample_size: int | None = Field(None, ge=2, le=1_000_000)
     kmeans_parameters: Annotated[Any, DocumentedAs(KMeansParams | dict[str, Any] | None)] = None
-    dbscan_parameters: Annotated[Any, DocumentedAs(dict[str, Any] | None)] = None
+    dbscan_parameters: Annotated[Any, DocumentedAs(DBSCANParams | dict[str, Any] | None)] = None
     hdbscan_parameters: Annotated[Any, DocumentedAs(HDBSCANParams | dict[str, Any] | None)] = None
     algorithm_params: Annotated[Any, DocumentedAs(AnyParams)] = None
     normalize_features: bool = Field(False, description="Scale every vector to length one first.")
@@ -136,15 +157,15 @@ class ClusterModel(BaseModel):
     vector_config: VectorBasedConfig | None = None
     attribute_config: AttributeBasedConfig | None = None
     llm_labeling: LLMLabeling = Field(default_factory=LLMLabeling)
-    cluster_id: str = ""
+    cluster_id: str = Field(default_factory=str)
     parquet_path: str | None = None
     members_key: str | None = None
     num_clusters: int | None = None
     cluster_stats: ClusterStats | None = None
     status: TaskStatusEnum = TaskStatusEnum.PENDING
     task_id: str | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    created_at: datetime = Field(default_factory=utc_now)
+    updated_at: datetime = Field(default_factory=utc_now)
     description: str | None = None
     metadata: dict[str, Any] | None = None
     namespace_id: str | None = None

@@ -1,12 +1,13 @@
 """Collections as the API shows them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, computed_field
 
-from coterie.api.schemas import CaseListRequest, PaginationResponse, RequestModel
+from coterie.api.schemas import CaseListRequest, LogicalOperator, PaginationResponse, RequestModel
 from coterie.features.schemas import BucketSchemaFieldType, VectorIndex
 from coterie.kit.names import check_name
 
@@ -20,9 +21,13 @@ class SourceType(StrEnum):
     COLLECTION = "collection"
     TAXONOMY = "taxonomy"
     CLUSTER = "cluster"
+    DIRECT_UPSERT = "direct_upsert"
+    NONE = "none"
 
 
 class SourceConfig(RequestModel):
+    NEUTRAL: ClassVar[Mapping[str, Any]] = {"field_map": {}}
+
     type: SourceType
     bucket_id: str | None = Field(None, max_length=255)
     collection_id: str | None = Field(None, max_length=255)
@@ -81,9 +86,11 @@ class FeatureExtractorConfig(BaseModel):
     parameters: dict[str, ParameterConfig | Any] = Field(default_factory=dict)
     input_mappings: dict[str, str] | list[InputMapping] = Field(default_factory=dict)
 
-
-class CollectionFeatureExtractor(FeatureExtractorConfig):
-    feature_extractor_id: str
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def feature_extractor_id(self) -> str:
+        """Name and version in one; the API adds it."""
+        return f"{self.feature_extractor_name}_{self.version}"
 
 
 class CreateCollectionRequest(RequestModel):
@@ -101,28 +108,44 @@ class CreateCollectionRequest(RequestModel):
 
 class SingleLineageEntry(BaseModel):
     source_config: SourceConfig
-    feature_extractors: list[CollectionFeatureExtractor] = Field(default_factory=list)
+    feature_extractors: list[FeatureExtractorConfig] = Field(default_factory=list)
     output_schema: BucketSchema
+
+
+class TaxonomyExecutionMode(StrEnum):
+    """When a taxonomy is applied."""
+
+    ON_DEMAND = "on_demand"
+    MATERIALIZE = "materialize"
+
+
+class TaxonomyApplicationConfig(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    taxonomy_id: str
+    execution_mode: TaxonomyExecutionMode = TaxonomyExecutionMode.ON_DEMAND
+    target_collection_id: str | None = None
+    scroll_filters: LogicalOperator | None = None
 
 
 class CollectionResponse(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
-    collection_id: str = ""
+    collection_id: str = Field(default_factory=str)
     collection_name: str
     description: str | None = None
     schema_: dict[str, Any] | None = Field(None, alias="schema")
     input_schema: BucketSchema | None = None
     output_schema: BucketSchema | None = None
-    feature_extractors: list[CollectionFeatureExtractor] = Field(default_factory=list)
-    feature_extractor: CollectionFeatureExtractor | None = None
+    feature_extractors: list[FeatureExtractorConfig] = Field(default_factory=list)
+    feature_extractor: FeatureExtractorConfig | None = None
     source: SourceConfig
     source_lineage: list[SingleLineageEntry] = Field(default_factory=list)
     vector_indexes: list[Any] = Field(default_factory=list)
     payload_indexes: list[Any] = Field(default_factory=list)
     enabled: bool = True
     metadata: dict[str, Any] | None = None
-    taxonomy_applications: list[dict[str, Any]] | None = None
+    taxonomy_applications: list[TaxonomyApplicationConfig] | None = None
     document_count: int | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -140,6 +163,7 @@ class ListCollectionsResponse(BaseModel):
 
 class CollectionFeatureDescriptor(BaseModel):
     feature_address: str
+    feature_uri: str
     feature_extractor_name: str
     version: str
     vector_index: VectorIndex

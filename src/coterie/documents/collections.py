@@ -71,8 +71,7 @@ def create_collection(tx: Connection, tenant: Tenant, request: Mapping[str, Any]
         raise BadRequest(f"a namespace has at most {MAX_COLLECTIONS} collections")
     _check_free(tx, tenant, request["collection_name"])
     _check_metadata(request.get("metadata"))
-    given = request["feature_extractors"] or [request["feature_extractor"] or _bring_your_own()]
-    extractors = [{**each, "feature_extractor_id": _extractor_id(each)} for each in given]
+    extractors = request["feature_extractors"] or [request["feature_extractor"] or _bring_your_own()]
     resource = {
         "collection_id": new_id("col"),
         "collection_name": request["collection_name"],
@@ -150,6 +149,7 @@ def describe_features(tx: Connection, tenant: Tenant, identifier: str) -> dict[s
     features = [
         {
             "feature_address": f"mixpeek://{name}@v1/{name}",
+            "feature_uri": f"mixpeek://{name}@v1/{name}",
             "feature_extractor_name": name,
             "version": "v1",
             "vector_index": {
@@ -198,12 +198,14 @@ def _check_free(tx: Connection, tenant: Tenant, name: str) -> None:
         raise AlreadyExists(f"collection '{name}' already exists in this namespace")
 
 
-def _extractor_id(given: Mapping[str, Any]) -> str:
-    return f"{given['feature_extractor_name']}_{given['version']}"
-
-
 def _bring_your_own() -> dict[str, Any]:
-    return {"feature_extractor_name": BRING_YOUR_OWN, "version": "v1", "parameters": {}, "input_mappings": {}}
+    return {
+        "feature_extractor_name": BRING_YOUR_OWN,
+        "version": "v1",
+        "feature_extractor_id": f"{BRING_YOUR_OWN}_v1",
+        "parameters": {},
+        "input_mappings": {},
+    }
 
 
 def _columns(resource: Mapping[str, Any]) -> dict[str, Any]:

@@ -199,8 +199,8 @@ def get_document(
     document_id: str,
     tenant: Reader,
     services: Context,
-    return_url: bool | None = None,
-    return_vectors: bool | None = None,
+    return_url: bool | None = False,
+    return_vectors: bool | None = False,
 ) -> Response:
     """One document, with its vectors if asked for. There are no stored files, so `presigned_url` is null."""
     with services.db.read() as tx:

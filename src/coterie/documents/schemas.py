@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from coterie.api.schemas import ListRequest, PaginationResponse, RequestModel
+from coterie.documents.parts import BlobURLRef, Enrichments, PresignedURLModel
 
 MAX_BATCH = 1000
 MAX_VECTORS = 32
@@ -85,15 +86,15 @@ class DocumentResponse(BaseModel):
     document_id: str
     collection_id: str
     object_id: str
-    enrichments: dict[str, Any] | None = None
+    enrichments: Enrichments | None = None
     source_blobs: list[dict[str, Any]] = Field(default_factory=list)
     internal_metadata: dict[str, Any] = Field(default_factory=dict)
     metadata: dict[str, Any] = Field(default_factory=dict)
     vector: list[float] | None = None
     vectors: dict[str, list[float]] | None = None
     presigned_url: str | None = None
-    document_blobs: list[dict[str, Any]] = Field(default_factory=list)
-    presigned_urls: list[dict[str, Any]] = Field(default_factory=list)
+    document_blobs: list[BlobURLRef] = Field(default_factory=list)
+    presigned_urls: list[PresignedURLModel] = Field(default_factory=list)
     created_at: datetime | None = None
     updated_at: datetime | None = None
 

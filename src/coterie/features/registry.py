@@ -91,4 +91,5 @@ def show(extractor: Extractor) -> dict[str, Any]:
         "required_vector_indexes": [definition],
         "required_payload_indexes": None,
         "installed": extractor.installed,
+        "icon": "vector",
     }

@@ -104,4 +104,5 @@ class FeatureExtractorResponseModel(BaseModel):
     document_input_handling: DocumentInputHandling
     required_vector_indexes: list[VectorIndexDefinition] | None
     required_payload_indexes: list[PayloadIndexConfig] | None
+    icon: str = "vector"
     installed: bool = Field(False, description="Whether this installation can make such vectors itself.")

@@ -43,6 +43,7 @@ def submit(tx: Connection, task: NewTask, now: str) -> dict[str, Any]:
         "outputs": [],
         "additional_data": {"stage": "queued", "progress": 0.0, **task.extra},
         "error_message": None,
+        "error": None,
         "created_at": now,
         "updated_at": now,
     }
@@ -80,6 +81,7 @@ def change(tx: Connection, row: Row[Any], now: str, *, status: str | None = None
     resource = orjson.loads(row.resource)
     resource["additional_data"].update(shown.pop("additional_data", {}))
     resource.update(shown, status=status or row.status, updated_at=now)
+    resource["error"] = resource["error_message"]
     tx.execute(
         update(tasks)
         .where(tasks.c.pk == row.pk)

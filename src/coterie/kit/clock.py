@@ -12,11 +12,16 @@ class Clock(Protocol):
         ...
 
 
+def utc_now() -> datetime:
+    """The machine's present instant, in UTC."""
+    return datetime.now(UTC)
+
+
 class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return utc_now()
 
 
 class ManualClock:

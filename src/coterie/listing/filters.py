@@ -102,15 +102,17 @@ class _Parser:
 
     def _full(self, node: dict[str, Any], place: _Place) -> Node:
         self._count(place.loc)
-        for key in node.keys() - {"field", "operator", "value"}:
+        for key in node.keys() - {"field", "operator", "value", "case_sensitive"}:
             raise invalid(place.at(key), "A condition has field, operator and value only", "extra_forbidden")
+        # The v1 API's own client writes `false` into every condition: here it cannot undo what encloses it.
+        own = parse_flag(node.get("case_sensitive"), place.at("case_sensitive"), False)
         path = parse_path(node["field"], self._profile, place.at("field"))
         operator = node.get("operator", "eq")
         if operator not in OPERATORS:
             raise invalid(place.at("operator"), f"Input should be one of {', '.join(OPERATORS)}", "enum")
         if "value" not in node:
             raise invalid(place.at("value"), "A value is required; exists and is_null take true or false", "missing")
-        draft = self._draft(path, operator, node["value"], place.at("value"), place.case_sensitive)
+        draft = self._draft(path, operator, node["value"], place.at("value"), own or place.case_sensitive)
         return build_node(operator, draft)
 
     def _draft(self, path: str, operator: str, value: object, loc: Loc, case_sensitive: bool) -> Draft:

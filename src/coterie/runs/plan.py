@@ -9,7 +9,7 @@ from coterie.clusters.schemas import AttributeBasedConfig, VectorBasedConfig
 from coterie.clusters.service import vector_names_of
 from coterie.engine.specs import DEFAULT_SEED
 from coterie.kit.errors import BadRequest, invalid
-from coterie.runs.schemas import ClusteringConfig, ExecuteClusterRequest, FeatureAddress, FeatureVectorRef
+from coterie.runs.schemas import ClusteringConfig, ExecuteClusterRequest, FeatureAddress, FeatureVectorRef, NoReduction
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def of_request(request: ExecuteClusterRequest, collection_ids: list[str]) -> Pla
 
 def _refuse(config: ClusteringConfig) -> None:
     reduction = config.dimensionality_reduction
-    if reduction is not None and reduction != {"method": "none"}:
+    if reduction is not None and not isinstance(reduction, NoReduction):
         raise BadRequest("'dimensionality_reduction' does not run in this version; leave it out or send method 'none'")
 
 

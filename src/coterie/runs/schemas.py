@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from coterie.api.schemas import DocumentedAs, RequestModel
 from coterie.clusters.schemas import AnyParams, ClusteringAlgorithm, CollectionIds, LLMLabeling
+from coterie.kit.clock import utc_now
 
 MAX_PAGE = 100_000
 DEFAULT_PAGE = 1_000
@@ -29,6 +30,32 @@ class FeatureVectorRef(RequestModel):
     vector_name: str | None = Field(None, max_length=255)
 
 
+class TSNEParams(BaseModel):
+    """t-SNE (van der Maaten and Hinton 2008). Does not run in this version."""
+
+    method: Literal["tsne"] = "tsne"
+    n_components: int = Field(2, ge=2, le=256)
+    random_state: int = 42
+    perplexity: float = Field(30.0, gt=0)
+    learning_rate: float = Field(200.0, gt=0)
+
+
+class UMAPParams(BaseModel):
+    """UMAP (McInnes, Healy and Melville 2018). Does not run in this version."""
+
+    method: Literal["umap"] = "umap"
+    n_components: int = Field(2, ge=2, le=256)
+    random_state: int = 42
+    n_neighbors: int = Field(15, ge=2)
+    min_dist: float = Field(0.1, ge=0, le=1)
+
+
+class NoReduction(BaseModel):
+    """Vectors are clustered as they are."""
+
+    method: Literal["none"] = "none"
+
+
 class ClusteringConfig(RequestModel):
     """What to compute, in the body of a request. `normalize_features` scales vectors to length one first."""
 
@@ -37,7 +64,9 @@ class ClusteringConfig(RequestModel):
     feature_vector: FeatureVectorRef
     additional_features: list[str] = Field(default_factory=list, max_length=0)
     normalize_features: bool = True
-    dimensionality_reduction: dict[str, Any] | None = None
+    dimensionality_reduction: Annotated[TSNEParams | UMAPParams | NoReduction, Field(discriminator="method")] | None = (
+        None
+    )
     hierarchical: Literal[False] = False
     max_hierarchy_depth: int = Field(3, ge=1, le=5, description="Of no effect without `hierarchical`.")
     llm_labeling: LLMLabeling | None = None
@@ -96,7 +125,7 @@ class ClusterMemberData(BaseModel):
 
 class ExecuteClusterResponse(BaseModel):
     success: bool
-    run_id: str = ""
+    run_id: str = Field(default_factory=str)
     algorithm: ClusteringAlgorithm
     num_clusters: int
     num_documents: int
@@ -105,7 +134,7 @@ class ExecuteClusterResponse(BaseModel):
     parquet_path: str | None = None
     members_key: str | None = None
     execution_time_ms: int
-    created_at: datetime | None = None
+    created_at: datetime = Field(default_factory=utc_now)
     members: list[ClusterMemberData] | None = Field(None, description="With `include_members`: up to 100,000.")
     warnings: list[str] = Field(default_factory=list)
     llm_labeling_errors: list[str] = Field(default_factory=list)

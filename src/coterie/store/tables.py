@@ -205,6 +205,7 @@ tasks = Table(
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text, nullable=False),
     Index("ix_tasks_newest", "namespace_id", Column("created_at").desc(), "id"),
+    Index("ix_tasks_organization", "org_id", Column("created_at").desc(), "id"),
     Index("ix_tasks_lock", "lock", "status"),
     Index("ix_tasks_open", "status", "pk"),
 )

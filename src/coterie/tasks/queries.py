@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, bindparam, select
 
-from coterie.api.context import Tenant
+from coterie.api.context import Account, Tenant
 from coterie.kit.errors import NotFound
 from coterie.listing.answer import Listed, run_list
 from coterie.listing.sql import Source
@@ -10,25 +10,29 @@ from coterie.listing.tree import Listable, ListQuery
 from coterie.store.tables import tasks
 
 PROFILE = Listable("task_id", "task_id")
-SOURCE = Source(
-    tasks,
-    tasks.c.pk,
-    tasks.c.id,
-    tasks.c.resource,
-    tasks.c.namespace_id == bindparam("namespace_id"),
-    {"created_at": tasks.c.created_at},
-)
+_OF_NAMESPACE = tasks.c.namespace_id == bindparam("namespace_id")
+_OF_ORGANIZATION = tasks.c.org_id == bindparam("org_id")
+_COLUMNS = {"created_at": tasks.c.created_at}
+_ROWS = (tasks, tasks.c.pk, tasks.c.id, tasks.c.resource)
+NAMESPACE_SOURCE = Source(*_ROWS, _OF_NAMESPACE, _COLUMNS)
+ORGANIZATION_SOURCE = Source(*_ROWS, _OF_ORGANIZATION, _COLUMNS)
 
 
-def get_task(tx: Connection, tenant: Tenant, task_id: str) -> str:
-    """The task's JSON. Raises NotFound."""
-    own = select(tasks.c.resource).where(tasks.c.namespace_id == tenant.namespace_id, tasks.c.id == task_id)
-    resource: str | None = tx.scalar(own)
+def get_task(tx: Connection, account: Account, task_id: str) -> str:
+    """The task's JSON; a tenant sees its namespace's, an account all of its organization. Raises NotFound."""
+    source, own = _scope(account)
+    resource: str | None = tx.scalar(select(tasks.c.resource).where(source.tenant, tasks.c.id == task_id), own)
     if resource is None:
-        raise NotFound(f"task '{task_id}' does not exist in this namespace")
+        raise NotFound(f"task '{task_id}' does not exist")
     return resource
 
 
-def list_tasks(tx: Connection, tenant: Tenant, query: ListQuery) -> Listed:
-    """A page of the namespace's tasks."""
-    return run_list(tx, query, SOURCE, {"namespace_id": tenant.namespace_id})
+def list_tasks(tx: Connection, account: Account, query: ListQuery) -> Listed:
+    """A page of the tasks that the account or tenant sees."""
+    return run_list(tx, query, *_scope(account))
+
+
+def _scope(account: Account) -> tuple[Source, dict[str, str]]:
+    if isinstance(account, Tenant):
+        return NAMESPACE_SOURCE, {"namespace_id": account.namespace_id}
+    return ORGANIZATION_SOURCE, {"org_id": account.org_id}

@@ -1,11 +1,11 @@
-"""Routes of tasks: get, list, cancel."""
+"""Routes of tasks: get, list, cancel. Without `X-Namespace` they see the tasks of all the organization's namespaces."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from coterie.api.bodies import StrictRoute
-from coterie.api.context import Context, Deleter, Reader
+from coterie.api.context import Context, TaskDeleter, TaskReader
 from coterie.api.errors import ERRORS, json_response
 from coterie.api.schemas import DocumentedAs, GenericDeleteResponse, ListRequest
 from coterie.jobs import queue
@@ -21,22 +21,22 @@ router = APIRouter(prefix="/v1/tasks", tags=["Tasks"], route_class=StrictRoute, 
 @router.get("/", response_model=ListTasksResponse)
 def list_active_tasks(
     request: Request,
-    tenant: Reader,
+    account: TaskReader,
     services: Context,
-    page: Annotated[int | None, Query()] = None,
-    page_size: Annotated[int | None, Query()] = None,
+    page: Annotated[int | None, Query()] = 1,
+    page_size: Annotated[int, Query()] = 10,
 ) -> Response:
     """The namespace's tasks, newest first."""
     with services.db.read() as tx:
         query = parse_list({"page": page, "page_size": page_size}, profile=queries.PROFILE)
-        listed = queries.list_tasks(tx, tenant, query)
+        listed = queries.list_tasks(tx, account, query)
         return Response(write_answer(listed, query, request.url.path), media_type="application/json")
 
 
 @router.post("/list", response_model=ListTasksResponse)
 def list_tasks(
     request: Request,
-    tenant: Reader,
+    account: TaskReader,
     services: Context,
     body: Annotated[Any, Body(), DocumentedAs(ListRequest)] = None,
     limit: int | None = None,
@@ -45,22 +45,22 @@ def list_tasks(
     """The namespace's tasks by the list language."""
     with services.db.read() as tx:
         query = parse_list(body, profile=queries.PROFILE, limit=limit, offset=offset)
-        listed = queries.list_tasks(tx, tenant, query)
+        listed = queries.list_tasks(tx, account, query)
         return Response(write_answer(listed, query, request.url.path), media_type="application/json")
 
 
 @router.get("/{task_id}", response_model=TaskResponse)
-def get_task(task_id: str, tenant: Reader, services: Context) -> Response:
+def get_task(task_id: str, account: TaskReader, services: Context) -> Response:
     """One task, with its progress."""
     with services.db.read() as tx:
-        return Response(queries.get_task(tx, tenant, task_id), media_type="application/json")
+        return Response(queries.get_task(tx, account, task_id), media_type="application/json")
 
 
 @router.delete("/{task_id}", response_model=GenericDeleteResponse)
-def kill_task(task_id: str, tenant: Deleter, services: Context) -> Response:
+def kill_task(task_id: str, account: TaskDeleter, services: Context) -> Response:
     """Cancel a task. One that has ended stays as it ended; one that runs ends at its next check, within a second."""
     with services.db.write() as tx:
-        queries.get_task(tx, tenant, task_id)
+        queries.get_task(tx, account, task_id)
         asked = queue.request_cancel(tx, tasks.c.id == task_id)
         message = "The task will be canceled" if asked else "The task had already ended"
         return json_response({"message": message, "success": True})

@@ -1,15 +1,16 @@
 """The task resource."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from coterie.api.schemas import PaginationResponse
 
 
 class TaskStatusEnum(StrEnum):
-    """Where a task or a cluster definition stands. Coterie sets the first six; the rest are the API's."""
+    """Where a task or a cluster definition stands. Coterie sets the first five; the rest are the API's."""
 
     PENDING = "PENDING"
     PROCESSING = "PROCESSING"
@@ -26,9 +27,10 @@ class TaskStatusEnum(StrEnum):
 
 
 class TaskType(StrEnum):
-    """What a task does. Coterie makes tasks of `engine_cluster_build` (a run); the rest are the API's."""
+    """What a task does. Coterie makes `engine_cluster_build` (a run) and `api_namespaces_delete`."""
 
     API_NAMESPACES_CREATE = "api_namespaces_create"
+    API_NAMESPACES_DELETE = "api_namespaces_delete"
     API_BUCKETS_OBJECTS_CREATE = "api_buckets_objects_create"
     API_BUCKETS_DELETE = "api_buckets_delete"
     API_BUCKETS_BATCHES_PROCESS = "api_buckets_batches_process"
@@ -54,6 +56,9 @@ class TaskResponse(BaseModel):
     outputs: list[str | dict[str, Any]] | None = None
     additional_data: dict[str, Any] | None = None
     error_message: str | None = None
+    error: str | None = Field(None, description="The same as `error_message`.")
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
 
 
 class ListTasksResponse(BaseModel):

@@ -39,8 +39,7 @@ def create_organization(tx: Connection, name: str, now: str) -> str:
     tx.execute(
         insert(organizations).values(id=org_id, internal_id=new_id("int"), name=name, metadata="{}", created_at=now)
     )
-    extractor = {"feature_extractor_name": "bring_your_own", "version": "v1"}
-    add_namespace(tx, org_id, {"namespace_name": DEFAULT_NAMESPACE, "feature_extractors": [extractor]}, now)
+    add_namespace(tx, org_id, {"namespace_name": DEFAULT_NAMESPACE}, now)
     return org_id
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, computed_field
 
 from coterie.api.schemas import CaseListRequest, PaginationResponse, RequestModel
 from coterie.kit.names import check_name
@@ -95,9 +95,11 @@ class BaseFeatureExtractorModel(BaseModel):
     feature_extractor_name: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.\-]+$")
     version: str = Field(min_length=1, max_length=32, pattern=r"^[A-Za-z0-9_.\-]+$")
 
-
-class NamespaceFeatureExtractor(BaseFeatureExtractorModel):
-    feature_extractor_id: str
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def feature_extractor_id(self) -> str:
+        """Name and version in one; the API adds it."""
+        return f"{self.feature_extractor_name}_{self.version}"
 
 
 class CreateNamespaceRequest(RequestModel):
@@ -105,7 +107,9 @@ class CreateNamespaceRequest(RequestModel):
 
     namespace_name: NamespaceName
     description: str | None = Field(None, max_length=4096)
-    feature_extractors: list[BaseFeatureExtractorModel] = Field(min_length=1, max_length=100)
+    feature_extractors: list[BaseFeatureExtractorModel] | None = Field(
+        None, max_length=100, description="Absent: bring_your_own."
+    )
     payload_indexes: list[PayloadIndexConfig] | None = Field(None, max_length=100)
 
 
@@ -115,10 +119,10 @@ class UpdateNamespaceRequest(RequestModel):
 
 
 class NamespaceModel(BaseModel):
-    namespace_id: str = ""
+    namespace_id: str = Field(default_factory=str)
     namespace_name: str
     description: str | None = None
-    feature_extractors: list[NamespaceFeatureExtractor] = Field(default_factory=list)
+    feature_extractors: list[BaseFeatureExtractorModel] = Field(default_factory=list)
     payload_indexes: list[PayloadIndexConfig] | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None

@@ -24,6 +24,13 @@ from coterie.store.vectors import VectorStore
 
 MAX_NAMESPACES = 10_000
 DELETE_JOB = "namespace.delete"
+BRING_YOUR_OWN = {
+    "feature_extractor_name": "bring_your_own",
+    "version": "v1",
+    "feature_extractor_id": "bring_your_own_v1",
+}
+"""The extractor of a namespace that was made without: vectors come along with the documents."""
+
 DELETE_BATCH = 20_000
 
 PROFILE = Listable("namespace_name", "namespace_id")
@@ -75,8 +82,9 @@ def add_namespace(tx: Connection, org_id: str, request: Mapping[str, Any], now: 
         "namespace_id": new_id("ns"),
         "namespace_name": request["namespace_name"],
         "description": request.get("description"),
-        "feature_extractors": [_extractor(given) for given in request["feature_extractors"]],
+        "feature_extractors": request.get("feature_extractors") or [BRING_YOUR_OWN],
         "payload_indexes": request.get("payload_indexes"),
+        "namespace_ready": True,
         "created_at": now,
         "updated_at": now,
     }
@@ -108,7 +116,7 @@ def delete_namespace(tx: Connection, account: Account, identifier: str, now: str
     payload = {"namespace_id": row.id, "internal_id": account.internal_id}
     queue.submit(
         tx,
-        queue.NewTask(account.org_id, row.id, DELETE_JOB, "api_buckets_delete", payload),
+        queue.NewTask(account.org_id, row.id, DELETE_JOB, "api_namespaces_delete", payload),
         now,
     )
 
@@ -152,11 +160,6 @@ def _check_free(tx: Connection, account: Account, name: str) -> None:
     taken = select(namespaces.c.id).where(namespaces.c.org_id == account.org_id, namespaces.c.name == name)
     if tx.scalar(taken) is not None:
         raise AlreadyExists(f"namespace '{name}' already exists")
-
-
-def _extractor(given: Mapping[str, Any]) -> dict[str, Any]:
-    identity = f"{given['feature_extractor_name']}_{given['version']}"
-    return {**given, "feature_extractor_id": identity}
 
 
 def _columns(resource: Mapping[str, Any]) -> dict[str, Any]:

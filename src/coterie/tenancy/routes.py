@@ -132,6 +132,18 @@ def list_namespaces(
         return Response(write_answer(listed, query, request.url.path), media_type="application/json")
 
 
+@namespace.get("", response_model=ListNamespacesResponse)
+def list_namespaces_get(
+    request: Request,
+    account: AccountReader,
+    services: Context,
+    limit: int | None = None,
+    offset: int | None = None,
+) -> Response:
+    """The organization's namespaces, newest first."""
+    return list_namespaces(request, account, services, None, limit, offset)
+
+
 @namespace.get("/{namespace_identifier}", response_model=NamespaceModel)
 def get_namespace(namespace_identifier: str, account: AccountReader, services: Context) -> Response:
     """One namespace, by id or name."""

@@ -7,6 +7,9 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from coterie.api.schemas import RequestModel
+from coterie.kit.clock import utc_now
+
+EMAIL = r"^[A-Za-z0-9.!#$%&'*+=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$"
 
 
 class Permission(StrEnum):
@@ -32,9 +35,9 @@ class Permission(StrEnum):
 class APIKey(BaseModel):
     """A key. `key` is whole in the answer that creates it and never again: later it is `sk_…` and four letters."""
 
-    key: str = ""
-    name: str = "default"
-    created_at: datetime | None = None
+    key: str = Field(default_factory=str)
+    name: str = Field(default_factory=str)
+    created_at: datetime = Field(default_factory=utc_now)
     permissions: list[Permission] = Field(default_factory=list)
     expires_at: datetime | None = Field(None, description="After this instant the key is refused.")
 
@@ -46,17 +49,17 @@ class APIKeyUpdate(RequestModel):
 
 
 class CreateUserRequest(RequestModel):
-    email: str = Field(min_length=3, max_length=254, pattern=r"^[^@\s/]+@[^@\s/]+$")
+    email: str = Field(min_length=3, max_length=254, pattern=EMAIL)
     user_name: str | None = Field(None, max_length=255)
 
 
 class UserModel(BaseModel):
-    user_id: str = ""
-    user_name: str = ""
+    user_id: str = Field(default_factory=str)
+    user_name: str = Field(default_factory=str)
     email: str = Field(json_schema_extra={"format": "email"})
     api_keys: list[APIKey] = Field(default_factory=list)
     metadata: dict[str, Any] = Field(default_factory=dict)
-    created_at: datetime | None = None
+    created_at: datetime = Field(default_factory=utc_now)
 
 
 class AccountTier(StrEnum):

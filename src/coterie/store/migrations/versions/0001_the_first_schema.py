@@ -85,6 +85,9 @@ def upgrade() -> None:
             "ix_tasks_newest", ["namespace_id", sa.literal_column("created_at DESC"), "id"], unique=False
         )
         batch_op.create_index("ix_tasks_open", ["status", "pk"], unique=False)
+        batch_op.create_index(
+            "ix_tasks_organization", ["org_id", sa.literal_column("created_at DESC"), "id"], unique=False
+        )
 
     op.create_table(
         "users",
