@@ -5,6 +5,7 @@ keys it does not know. What the v1 API has must be there under the same name, wi
 and stated limits.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 
 from contract.notation import LIMITS, SUFFIXES, Document, as_field, references
@@ -16,7 +17,8 @@ Differences = dict[str, str]
 def differences(theirs: Document, ours: Document, left_out: Collection[str], renamed: Mapping[str, str]) -> Differences:
     """Every difference of the operations not `left_out`, and of the schemas that they reach.
 
-    `theirs` and `ours` are tables (`notation.reduce`); `renamed` maps a schema's name of theirs to ours.
+    `theirs` and `ours` are tables (`notation.reduce`); `renamed` maps a schema's name of theirs to ours, with
+    `-Input` or `-Output` behind it where that holds in one direction only.
     """
     comparison = _Comparison(theirs["schemas"], ours["schemas"], renamed)
     for name, operation in theirs["operations"].items():
@@ -45,10 +47,10 @@ class _Comparison:
                 self.found[f"{name} {status} missing"] = "not documented"
             else:
                 self._body(f"{name} {status}", type_, ours["responses"][status], "-Output")
-        self._fields(f"{name} ?", theirs["query"], ours["query"])
+        self._fields(f"{name} ?", theirs["query"], ours["query"], "-Input")
 
     def _body(self, where: str, theirs: str | None, ours: str | None, direction: str) -> None:
-        self._equal(where, self._our(theirs), ours)
+        self._equal(where, self._our(theirs, direction), ours)
         for name in references(theirs or ""):
             self._schema(name, direction)
 
@@ -60,38 +62,40 @@ class _Comparison:
         theirs = _named(self._theirs, name, direction)
         if theirs is None:
             return
-        ours = _named(self._ours, self._our(name) or name, direction)
+        ours = _named(self._ours, self._our(name, direction) or name, direction)
         if ours is None:
             self.found[f"{name} missing"] = "no such schema"
             return
-        self._members(name, theirs, ours)
+        self._members(name, theirs, ours, direction)
         for field in theirs.get("fields", {}).values():
             for reference in references(as_field(field)["type"]):
                 self._schema(reference, direction)
 
-    def _members(self, name: str, theirs: Document, ours: Document) -> None:
+    def _members(self, name: str, theirs: Document, ours: Document, direction: str) -> None:
         self._contains(f"{name} enum", theirs.get("enum", []), ours.get("enum", []))
         self._equal(f"{name} type", theirs.get("type"), ours.get("type"))
         if theirs.get("closed") and not ours.get("closed"):
             self.found[f"{name} closed"] = "other keys are refused there, accepted here"
-        self._fields(f"{name}.", theirs.get("fields", {}), ours.get("fields", {}))
+        self._fields(f"{name}.", theirs.get("fields", {}), ours.get("fields", {}), direction)
 
-    def _fields(self, prefix: str, theirs: Document, ours: Document) -> None:
+    def _fields(self, prefix: str, theirs: Document, ours: Document, direction: str) -> None:
         for name, field in theirs.items():
             where = prefix + name
             if name not in ours:
                 self.found[f"{where} missing"] = "no such field"
                 continue
             expected, actual = as_field(field), as_field(ours[name])
-            self._equal(f"{where} type", self._our(expected["type"]), actual["type"])
+            self._equal(f"{where} type", self._our(expected["type"], direction), actual["type"])
             self._contains(f"{where} enum", expected.get("enum", []), actual.get("enum", []))
             for key in ("required", "default", *_stated(expected)):
                 self._equal(f"{where} {key}", expected.get(key), actual.get(key))
 
-    def _our(self, type_: str | None) -> str | None:
+    def _our(self, type_: str | None, direction: str) -> str | None:
         """A type with their names replaced by ours."""
-        for theirs in references(type_ or "") & self._renamed.keys():
-            type_ = (type_ or "").replace(theirs, self._renamed[theirs])
+        for name in references(type_ or ""):
+            ours = self._renamed.get(name + direction, self._renamed.get(name))
+            if ours is not None:
+                type_ = re.sub(rf"\b{name}\b", ours, type_ or "")
         return type_
 
     def _equal(self, where: str, theirs: object, ours: object) -> None:

@@ -125,3 +125,5 @@ def test_a_schema_under_another_name_is_compared_there() -> None:
     ours["schemas"] = {"B": {"fields": {"f": "string"}}}
     assert differences(theirs, ours, set(), {"A": "B"}) == {"A.f type": "'integer' there, 'string' here"}
     assert "A missing" in differences(theirs, ours, set(), {})
+    one_way = differences(theirs, ours, set(), {"A-Output": "B"})
+    assert one_way.keys() == {"POST /v1/x request", "A missing", "A.f type"}

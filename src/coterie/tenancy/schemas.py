@@ -9,7 +9,9 @@ from pydantic import BaseModel, Field
 from coterie.api.schemas import RequestModel
 from coterie.kit.clock import utc_now
 
-EMAIL = r"^[A-Za-z0-9.!#$%&'*+=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$"
+_ATOM = r"[A-Za-z0-9!#$%&*+=?^_{|}~-]+"
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+EMAIL = rf"^{_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})*$"
 
 
 class Permission(StrEnum):

@@ -1,0 +1,59 @@
+"""What several rooms' tests need: collections of vectors, definitions, runs."""
+
+from typing import Any
+
+import numpy as np
+from httpx import Client
+from numpy.typing import NDArray
+
+KMEANS = {
+    "feature_extractor_name": "bring_your_own",
+    "clustering_method": "kmeans",
+    "kmeans_parameters": {"n_clusters": 3},
+}
+HDBSCAN = {
+    "feature_extractor_name": "bring_your_own",
+    "clustering_method": "hdbscan",
+    "hdbscan_parameters": {"min_cluster_size": 5},
+}
+
+
+def blobs(groups: int = 3, size: int = 20, dimensions: int = 4, seed: int = 0) -> NDArray[np.float32]:
+    """Well separated groups of equal size, one after the other."""
+    random = np.random.default_rng(seed)
+    centres = np.eye(max(groups, dimensions))[:groups, :dimensions] * 20
+    return np.vstack([centre + random.normal(0, 0.5, (size, dimensions)) for centre in centres]).astype(np.float32)
+
+
+def add_collection(client: Client, name: str = "things", vectors: NDArray[np.float32] | None = None) -> str:
+    """A collection with a document per vector; its id. Payloads say the group and hold a text."""
+    made = client.post("/v1/collections", json={"collection_name": name})
+    assert made.status_code == 200, made.text
+    rows = blobs() if vectors is None else vectors
+    documents = [
+        {
+            "document_id": f"d{number:03}",
+            "metadata": {
+                "group": number * 3 // len(rows),
+                "text": ("apple", "river", "piano")[number * 3 // len(rows)],
+            },
+            "vectors": {"bring_your_own": row.tolist()},
+        }
+        for number, row in enumerate(rows)
+    ]
+    for start in range(0, len(documents), 1000):
+        written = client.post(
+            f"/v1/collections/{name}/documents/batch", json={"documents": documents[start : start + 1000]}
+        )
+        assert written.json()["failed"] == 0, written.text
+    identity: str = made.json()["collection_id"]
+    return identity
+
+
+def add_cluster(client: Client, name: str = "groups", collection: str = "things", **config: Any) -> dict[str, Any]:
+    """A definition over a collection."""
+    body = {"cluster_name": name, "collection_ids": [collection], "vector_config": HDBSCAN, **config}
+    made = client.post("/v1/clusters", json=body)
+    assert made.status_code == 200, made.text
+    shown: dict[str, Any] = made.json()
+    return shown
