@@ -225,6 +225,17 @@ def test_a_wrong_key_is_an_error_it_knows(official: ModuleType, service: Any) ->
     assert (refused.value.data.status, refused.value.data.error.type) == (401, "UnauthorizedError")
 
 
+@pytest.mark.parametrize(("prefix", "total"), [("two", 1), ("TWO", 0)])
+def test_case_sensitive_holds_of_conditions_that_the_client_marks_otherwise(
+    official: ModuleType, generated: Any, cluster: Any, prefix: str, total: int
+) -> None:
+    """The client sends `case_sensitive: false` inside every condition, whatever its user asked for around it."""
+    condition = {"field": "cluster_name", "operator": "starts_with", "value": prefix}
+    request = official.ListClustersRequest.from_dict({"filters": {"AND": [condition], "case_sensitive": True}})
+    assert request.to_dict()["filters"]["AND"] == [{**condition, "case_sensitive": False}]
+    assert official.ClustersApi(generated).list_clusters(list_clusters_request=request).total_count == total
+
+
 def test_a_malformed_filter_is_an_error_it_knows(official: ModuleType, generated: Any) -> None:
     condition = {"field": "created_at", "operator": "gt", "value": "no time"}
     request = official.ListClustersRequest.from_dict({"filters": {"AND": [condition]}})

@@ -37,21 +37,28 @@ class LocalExecutor:
             result = child.call(stage, arguments, poll)
         except BaseException:
             self._discard(child)
+            self._stay_if_closing()
             raise
         self._give_back(child)
         return _unwrap(result)
 
     def close(self) -> None:
+        """Kill every child. The process must end next: what waits in `run` then waits for ever."""
         with self._lock:
             self._closing = True
             children = [*self._idle, *self._busy]
         for child in children:
             child.kill()
 
+    def _stay_if_closing(self) -> None:
+        # A stage that was killed because the worker stops has not failed, and an error that left this function would
+        # be recorded as the step's result. The process ends while the job waits here, and another one repeats the step.
+        if self._closing:
+            threading.Event().wait()
+
     def _take(self) -> "_Child":
+        self._stay_if_closing()
         with self._lock:
-            if self._closing:
-                raise StageError("stopping", "the worker is shutting down")
             child = self._idle.pop() if self._idle else _Child(self._context)
             self._busy.add(child)
         return child

@@ -97,10 +97,8 @@ class Worker:
         except Canceled:
             return self._end(task_id, handler, payload, queue.CANCELED)
         except (JobFailed, CoterieError, StageError) as error:
-            self._wait_if_stopping()
             return self._end(task_id, handler, payload, queue.FAILED, error=str(error))
         except Exception as error:
-            self._wait_if_stopping()
             log.exception("job %s failed", task_id)
             message = f"internal error ({type(error).__name__}); the worker's log has the details"
             return self._end(task_id, handler, payload, queue.FAILED, error=message)
@@ -129,11 +127,6 @@ class Worker:
                 handler.ended(tx, payload, status, error)
             queue.change(tx, row, iso(self.clock.now()), status=status, error_message=error, outputs=outputs or [])
         return status
-
-    def _wait_if_stopping(self) -> None:
-        # A stage that was killed because this worker stops has not failed; the process ends while we wait here.
-        if self._stopping.is_set():
-            threading.Event().wait()
 
     # -- the loop --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,252 @@
+"""Runs against a real service and worker."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import Service, wait_for_task
+from support import HDBSCAN, KMEANS, add_cluster, add_collection, blobs
+
+CONFIG = {"algorithm": "hdbscan", "feature_vector": {"vector_name": "bring_your_own"}}
+
+
+@pytest.fixture
+def namespace(service: Service, request: pytest.FixtureRequest) -> Any:
+    """A client in a namespace of its own."""
+    name = request.node.name[:200].replace("/", "-")
+    with service.client() as client:
+        assert client.post("/v1/namespaces", json={"namespace_name": name}).status_code == 200
+        namespace_id = client.get(f"/v1/namespaces/{name}").json()["namespace_id"]
+        client.headers["X-Namespace"] = namespace_id
+        yield client
+
+
+def run(client: Any, identifier: str, **query: Any) -> dict[str, Any]:
+    task = client.post(f"/v1/clusters/{identifier}/execute", params=query)
+    assert task.status_code == 200, task.text
+    return wait_for_task(client, task.json()["task_id"])
+
+
+def test_a_density_run_finds_the_groups_and_keeps_noise(namespace: Any, service: Service) -> None:
+    rows = np.vstack([blobs(), np.full((1, 4), 500.0)]).astype(np.float32)
+    add_collection(namespace, vectors=rows)
+    cluster = add_cluster(namespace)["cluster_id"]
+    task = run(namespace, cluster)
+    assert task["status"] == "COMPLETED", task
+    assert task["additional_data"]["progress"] == 1.0
+    shown = namespace.get(f"/v1/clusters/{cluster}").json()
+    assert (shown["status"], shown["num_clusters"], shown["cluster_stats"]["noise_points"]) == ("COMPLETED", 3, 1)
+    assert shown["cluster_stats"]["silhouette_score"] > 0.9
+    assert shown["last_run_id"] == task["additional_data"]["run_id"]
+    groups = namespace.get(f"/v1/clusters/{cluster}/groups").json()
+    assert [group["member_count"] for group in groups["groups"]] == [20, 20, 20]
+    assert groups["noise_documents"] == 1
+    assert {group["label"] for group in groups["groups"]} == {"apple", "river", "piano"}
+    data = namespace.post(f"/v1/clusters/{cluster}/data", json={"include_members": True, "cluster_id": "-1"}).json()
+    assert [member["document_id"] for member in data["members"]] == ["d060"]
+    folder = service.data_dir / "artifacts"
+    clusters, members = pq.read_table(folder / shown["parquet_path"]), pq.read_table(folder / shown["members_key"])
+    assert clusters.num_rows == 3
+    assert members.num_rows == 61
+    assert f"/engine_cluster_build/{shown['last_run_id']}/members.parquet" in shown["members_key"]
+
+
+def test_pages_of_members_and_the_nearest_come_first(namespace: Any) -> None:
+    add_collection(namespace)
+    cluster = add_cluster(namespace, vector_config=KMEANS)["cluster_id"]
+    assert run(namespace, cluster)["status"] == "COMPLETED"
+    path = f"/v1/clusters/{cluster}/data"
+    whole = namespace.post(path, json={"include_members": True, "include_centroids": False}).json()
+    assert (whole["total_members"], len(whole["members"]), whole["centroids"]) == (60, 60, [])
+    pages = [
+        namespace.post(path, json={"include_members": True, "limit": 7, "offset": at}).json()["members"]
+        for at in range(0, 63, 7)
+    ]
+    assert [member for page in pages for member in page] == whole["members"]
+    group = namespace.post(path, json={"include_members": True, "cluster_id": "cl_1"}).json()
+    distances = [member["distance_to_centroid"] for member in group["members"]]
+    assert len(distances) == 20
+    assert distances == sorted(distances)
+    assert namespace.post(path, json={"cluster_id": "cl_9"}).status_code == 404
+    assert namespace.post(path, json={"limit": 0}).status_code == 422
+    assert namespace.post(path, json={"limit": 100_001}).status_code == 422
+    page = {"include_members": True, "limit": 5}
+    artifacts = namespace.get(f"/v1/clusters/{cluster}/artifacts", params=page).json()
+    assert len(artifacts["members"]) == 5
+    assert artifacts["members"][0]["payload"]["text"] in ("apple", "river", "piano")
+    assert all(file["size_bytes"] > 0 for file in artifacts["files"])
+
+
+def test_a_run_by_attribute(namespace: Any) -> None:
+    add_collection(namespace)
+    config = {"attributes": ["group", "text"], "hierarchical_grouping": True}
+    cluster = add_cluster(namespace, cluster_type="attribute", vector_config=None, attribute_config=config)[
+        "cluster_id"
+    ]
+    assert run(namespace, cluster)["status"] == "COMPLETED"
+    groups = {g["cluster_id"]: g for g in namespace.get(f"/v1/clusters/{cluster}/groups").json()["groups"]}
+    assert groups["cl_0_sub_0"]["parent_cluster_id"] == "cl_0"
+    assert groups["cl_0"]["member_count"] == 20
+    data = namespace.post(f"/v1/clusters/{cluster}/data", json={"include_members": True, "cluster_id": "cl_1"}).json()
+    assert data["total_members"] == 20
+    assert {member["distance_to_centroid"] for member in data["members"]} == {0.0}
+    assert data["centroids"][0]["centroid_vector"] == []
+
+
+def test_the_synchronous_run_answers_with_groups_and_members(namespace: Any, service: Service) -> None:
+    add_collection(namespace)
+    body = {"collection_ids": ["things"], "config": CONFIG, "include_members": True}
+    answer = namespace.post("/v1/clusters/execute", json=body)
+    assert answer.status_code == 200, answer.text
+    shown = answer.json()
+    assert (shown["success"], shown["num_clusters"], shown["num_documents"]) == (True, 3, 60)
+    assert len(shown["members"]) == 60
+    assert shown["metrics"]["silhouette_score"] > 0.9
+    assert shown["centroids"][0]["feature_dimensions"] == 4
+    kept = namespace.get(f"/v1/clusters/{shown['run_id']}/groups")
+    assert kept.json()["total_groups"] == 3
+    forgotten = namespace.post(
+        "/v1/clusters/execute", json={**body, "store_results": False, "compute_metrics": False}
+    ).json()
+    assert forgotten["metrics"] == {}
+    assert forgotten["parquet_path"] is None
+    assert namespace.get(f"/v1/clusters/{forgotten['run_id']}/groups").status_code == 404
+    assert not list((service.data_dir / "artifacts").rglob(f"{forgotten['run_id']}/*"))
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        {"vector_name": "bring_your_own"},
+        {"feature_address": "mixpeek://bring_your_own@v1/bring_your_own"},
+        {"feature_address": "any://bring_your_own@v1"},
+        {"feature_address": {"extractor": "bring_your_own", "version": "v1"}},
+        {"feature_address": {"scheme": "x", "extractor": "other", "version": "v1", "output": "bring_your_own"}},
+        {"vector_name": "bring_your_own_v1"},
+    ],
+)
+def test_the_feature_reference_in_every_spelling(namespace: Any, reference: dict[str, Any]) -> None:
+    add_collection(namespace)
+    config = {**CONFIG, "feature_vector": reference, "algorithm": "kmeans", "algorithm_params": {"n_clusters": 3}}
+    answer = namespace.post("/v1/clusters/execute", json={"collection_ids": ["things"], "config": config})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["num_clusters"] == 3
+
+
+def test_a_submitted_job_becomes_the_definition_s_result(namespace: Any) -> None:
+    add_collection(namespace)
+    cluster = add_cluster(namespace)["cluster_id"]
+    config = {**CONFIG, "algorithm": "kmeans", "algorithm_params": {"n_clusters": 2}}
+    body = {"collection_ids": ["things"], "config": config}
+    task = namespace.post("/v1/clusters/jobs/submit", params={"cluster_id": cluster}, json=body).json()
+    assert wait_for_task(namespace, task["task_id"])["status"] == "COMPLETED"
+    assert namespace.get(f"/v1/clusters/{cluster}").json()["num_clusters"] == 2
+
+
+def test_runs_of_one_definition_queue_when_asked_to(namespace: Any) -> None:
+    add_collection(namespace)
+    cluster = add_cluster(namespace)["cluster_id"]
+    first = namespace.post(f"/v1/clusters/{cluster}/execute").json()
+    second = namespace.post(f"/v1/clusters/{cluster}/execute", params={"queue": True}).json()
+    third = namespace.post(f"/v1/clusters/{cluster}/execute", params={"queue": True}).json()
+    tasks = [wait_for_task(namespace, each["task_id"]) for each in (first, second, third)]
+    assert [task["status"] for task in tasks] == ["COMPLETED"] * 3
+    assert tasks[0]["updated_at"] <= tasks[1]["updated_at"] <= tasks[2]["updated_at"]
+    assert namespace.get(f"/v1/clusters/{cluster}").json()["last_run_id"] == third["additional_data"]["run_id"]
+
+
+def test_labels_and_keywords_of_the_last_run_are_found_by_search(namespace: Any) -> None:
+    add_collection(namespace)
+    cluster = add_cluster(namespace, llm_labeling={"enabled": True, "model_name": "gpt-4"})["cluster_id"]
+    assert namespace.post("/v1/clusters/list", json={"search": "piano"}).json()["total_count"] == 0
+    run(namespace, cluster)
+    assert namespace.post("/v1/clusters/list", json={"search": "PIANO river"}).json()["total_count"] == 1
+    shown = namespace.get(f"/v1/clusters/{cluster}").json()
+    assert shown["llm_labeling"] == {"enabled": True, "model_name": "gpt-4"}
+    assert "no language model is configured" in shown["llm_labeling_errors"][0]
+    assert shown["cluster_stats"]["num_clusters"] == 3
+    found = namespace.post("/v1/clusters/list", json={"filters": {"cluster_stats.num_clusters": 3}}).json()
+    assert found["total_count"] == 1
+
+
+def test_a_sample_is_fitted_and_the_rest_assigned(namespace: Any) -> None:
+    add_collection(namespace, vectors=blobs(size=60))
+    for config in (HDBSCAN, KMEANS):
+        name = config["clustering_method"]
+        cluster = add_cluster(namespace, name=str(name), vector_config={**config, "sample_size": 90})["cluster_id"]
+        run(namespace, cluster)
+        groups = namespace.get(f"/v1/clusters/{cluster}/groups").json()
+        assert groups["total_groups"] == 3
+        assert sum(group["member_count"] for group in groups["groups"]) + groups["noise_documents"] == 180
+        assert groups["noise_documents"] <= 9
+
+
+@pytest.mark.parametrize(
+    ("vectors", "config", "words"),
+    [
+        (None, {**HDBSCAN, "feature_extractor_name": "clip_vit_l_14"}, "clip_vit_l_14"),
+        (blobs(1, 2), {**KMEANS, "kmeans_parameters": {"n_clusters": 5}}, "n_clusters=5"),
+    ],
+)
+def test_a_run_that_cannot_be_fails_by_name(namespace: Any, vectors: Any, config: Any, words: str) -> None:
+    add_collection(namespace, vectors=vectors)
+    cluster = add_cluster(namespace, vector_config=config)["cluster_id"]
+    task = run(namespace, cluster)
+    assert task["status"] == "FAILED"
+    assert words in task["error_message"]
+    shown = namespace.get(f"/v1/clusters/{cluster}").json()
+    assert shown["status"] == "FAILED"
+    assert words in shown["error"]
+    answer = namespace.get(f"/v1/clusters/{cluster}/groups")
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("rows", [np.zeros((1, 3)), np.ones((30, 3)), blobs(1, 2)])
+@pytest.mark.parametrize("config", [HDBSCAN, {**KMEANS, "kmeans_parameters": {"n_clusters": 2}}])
+def test_degenerate_data_ends_well(namespace: Any, rows: Any, config: Any) -> None:
+    add_collection(namespace, vectors=rows)
+    cluster = add_cluster(namespace, vector_config=config)["cluster_id"]
+    task = run(namespace, cluster)
+    if len(rows) == 1 and config is not HDBSCAN:
+        assert "n_clusters=2 is more than the 1 documents" in task["error_message"]
+    else:
+        assert task["status"] == "COMPLETED", task
+        assert namespace.get(f"/v1/clusters/{cluster}/groups").json()["total_documents"] == len(rows)
+
+
+def test_an_empty_collection_and_a_deleted_one_fail_by_name(namespace: Any) -> None:
+    namespace.post("/v1/collections", json={"collection_name": "empty"})
+    cluster = add_cluster(namespace, collection="empty")["cluster_id"]
+    assert "no document of" in run(namespace, cluster)["error_message"]  # type: ignore[operator]
+    namespace.delete("/v1/collections/empty")
+    assert "was deleted" in run(namespace, cluster)["error_message"]  # type: ignore[operator]
+
+
+def test_collections_whose_dimensions_differ_fail_by_name(namespace: Any) -> None:
+    add_collection(namespace, "a", blobs(dimensions=4))
+    add_collection(namespace, "b", blobs(dimensions=5))
+    body = {"cluster_name": "ab", "collection_ids": ["a", "b"], "vector_config": HDBSCAN}
+    cluster = namespace.post("/v1/clusters", json=body).json()["cluster_id"]
+    assert "differ in dimension" in run(namespace, cluster)["error_message"]  # type: ignore[operator]
+
+
+def test_a_failed_run_leaves_the_results_before_it(namespace: Any) -> None:
+    add_collection(namespace)
+    cluster = add_cluster(namespace)["cluster_id"]
+    run(namespace, cluster)
+    namespace.delete("/v1/collections/things")
+    assert run(namespace, cluster)["status"] == "FAILED"
+    assert namespace.get(f"/v1/clusters/{cluster}/groups").json()["total_groups"] == 3
+
+
+def test_deleting_a_definition_removes_its_runs_and_files(namespace: Any, service: Service) -> None:
+    add_collection(namespace)
+    cluster = add_cluster(namespace)["cluster_id"]
+    run_id = run(namespace, cluster)["additional_data"]["run_id"]  # type: ignore[index]
+    assert list((service.data_dir / "artifacts").rglob(f"{run_id}/*"))
+    assert namespace.delete(f"/v1/clusters/{cluster}").status_code == 204
+    assert not list((service.data_dir / "artifacts").rglob(f"{run_id}/*"))
+    assert namespace.get(f"/v1/clusters/{run_id}/groups").status_code == 404
+    assert namespace.post("/v1/clusters/list").json()["total_count"] == 0
