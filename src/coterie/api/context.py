@@ -5,12 +5,13 @@ its own body: as a dependency it would be opened in one thread of the pool and u
 requests that wait for SQLite's one writer would leave no thread for the one that has it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Header, Request
-from sqlalchemy import BindParameter, Connection, and_, bindparam, or_, select
+from sqlalchemy import BindParameter, and_, bindparam, or_, select
 
 from coterie.config import Settings
 from coterie.kit.clock import Clock, iso
@@ -97,7 +98,7 @@ _AUTHENTICATE = (
 """The key's account and the wanted namespace in one look-up; a namespace's id wins over another's name."""
 
 
-def get_services(request: Request) -> Services:
+async def get_services(request: Request) -> Services:
     """The services of this process."""
     services: Services = request.app.state.services
     return services
@@ -108,28 +109,33 @@ AuthorizationHeader = Annotated[str | None, Header(alias="Authorization")]
 NamespaceHeader = Annotated[str | None, Header(alias="X-Namespace")]
 
 
-def identify(tx: Connection, authorization: str | None, wanted: str, now: str) -> tuple[Account, Any]:
-    """The account that a header's key opens, and the row of the namespace named `wanted` (its id None if absent).
+def identify(
+    read: Callable[[Any, dict[str, str]], Any], authorization: str | None, wanted: str, now: str
+) -> tuple[Account, Any]:
+    """The account that a header's key opens, and id and name of the namespace `wanted` (None, None if there is none).
 
     Raises Unauthorized; an unknown, a revoked and an expired key are told apart by nothing.
     """
     scheme, _, key = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorized("an API key is needed: send the header 'Authorization: Bearer sk_…'")
-    row = tx.execute(_AUTHENTICATE, {"hash": hash_key(key.strip()), "wanted": wanted}).first()
-    if row is None or (row.expires_at is not None and row.expires_at <= now):
+    row = next(iter(read(_AUTHENTICATE, {"hash": hash_key(key.strip()), "wanted": wanted})), None)
+    if row is None or (row[4] is not None and row[4] <= now):
         raise Unauthorized("this API key is not valid: it is unknown, revoked or expired")
-    permissions = frozenset(orjson.loads(row.permissions))
-    return Account(row.org_id, row.internal_id, row.user_id, permissions), row
+    org_id, internal_id, user_id, permissions, _, namespace_id, namespace_name = row
+    account = Account(org_id, internal_id, user_id, frozenset(orjson.loads(permissions)))
+    return account, (namespace_id, namespace_name)
 
 
-def find_tenant(tx: Connection, authorization: str | None, namespace: str | None, now: str) -> Tenant:
+def find_tenant(
+    read: Callable[[Any, dict[str, str]], Any], authorization: str | None, namespace: str | None, now: str
+) -> Tenant:
     """The tenant of a request. Raises Unauthorized, or NotFound for a namespace that is not this account's."""
     wanted = namespace or DEFAULT_NAMESPACE
-    account, row = identify(tx, authorization, wanted, now)
-    if row.id is None:
+    account, (namespace_id, name) = identify(read, authorization, wanted, now)
+    if namespace_id is None:
         raise NotFound(f"namespace '{wanted}' does not exist; POST /v1/namespaces/list shows yours")
-    return Tenant(account.org_id, account.internal_id, account.user_id, account.permissions, row.id, row.name)
+    return Tenant(account.org_id, account.internal_id, account.user_id, account.permissions, namespace_id, name)
 
 
 class NeedsAccount:
@@ -140,7 +146,7 @@ class NeedsAccount:
 
     def __call__(self, services: Context, authorization: AuthorizationHeader = None) -> Account:
         with services.db.read() as tx:
-            account, _ = identify(tx, authorization, "", iso(services.clock.now()))
+            account, _ = identify(tx.execute, authorization, "", iso(services.clock.now()))
         account.require(self.need)
         return account
 
@@ -158,9 +164,30 @@ class NeedsTenant:
         x_namespace: NamespaceHeader = None,
     ) -> Tenant:
         with services.db.read() as tx:
-            tenant = find_tenant(tx, authorization, x_namespace, iso(services.clock.now()))
+            tenant = find_tenant(tx.execute, authorization, x_namespace, iso(services.clock.now()))
         tenant.require(self.need)
         return tenant
+
+
+async def inline_reader(request: Request) -> Tenant:
+    """Dependency: the tenant, who may read, looked up on the event loop: for a route that answers there.
+
+    It reads the headers itself, which saves the framework's handling of each; `HEADERS` documents them.
+    """
+    services: Services = request.app.state.services
+    headers = request.headers
+    now = iso(services.clock.now())
+    tenant = find_tenant(services.db.inline.execute, headers.get("authorization"), headers.get("x-namespace"), now)
+    tenant.require("read")
+    return tenant
+
+
+def _header(name: str) -> dict[str, Any]:
+    kinds = [{"type": "string"}, {"type": "null"}]
+    return {"name": name, "in": "header", "required": False, "schema": {"anyOf": kinds, "title": name}}
+
+
+HEADERS: dict[str, Any] = {"parameters": [_header("Authorization"), _header("X-Namespace")]}
 
 
 class NeedsScope:
@@ -178,6 +205,7 @@ class NeedsScope:
 
 
 Reader = Annotated[Tenant, Depends(NeedsTenant("read"))]
+InlineReader = Annotated[Tenant, Depends(inline_reader)]
 Creator = Annotated[Tenant, Depends(NeedsTenant("create"))]
 Updater = Annotated[Tenant, Depends(NeedsTenant("update"))]
 Deleter = Annotated[Tenant, Depends(NeedsTenant("delete"))]

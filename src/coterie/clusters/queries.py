@@ -1,16 +1,18 @@
 """Reads of cluster definitions."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, or_, select
+from sqlalchemy import Connection, Row, bindparam, or_, select
 
 from coterie.api.context import Tenant
 from coterie.kit.errors import NotFound
 from coterie.listing.answer import Listed, run_list
 from coterie.listing.field_index import FieldIndex
-from coterie.listing.sql import Source
+from coterie.listing.sql import Source, compile_list
 from coterie.listing.tree import Listable, ListQuery
-from coterie.store.tables import clusters, fields
+from coterie.store.db import InlineReads
+from coterie.store.tables import cluster_counts, clusters, fields
 
 KIND = "cluster"
 PROFILE = Listable("cluster_name", "cluster_id", frozenset({"created_at", "updated_at", "last_executed_at"}))
@@ -24,10 +26,8 @@ SOURCE = Source(
     clusters.c.search_text,
     FieldIndex(fields, KIND, fields.c.namespace_id == bindparam("namespace_id")),
 )
-_STATS = (
-    select(clusters.c.status, func.count(), func.sum(clusters.c.num_documents))
-    .where(clusters.c.namespace_id == bindparam("namespace_id"))
-    .group_by(clusters.c.status)
+_COUNTS = select(cluster_counts.c.status, cluster_counts.c.definitions, cluster_counts.c.documents).where(
+    cluster_counts.c.namespace_id == bindparam("namespace_id"), cluster_counts.c.definitions > 0
 )
 
 
@@ -50,11 +50,19 @@ def find_cluster(tx: Connection, tenant: Tenant, identifier: str) -> Row[Any]:
 def list_clusters(tx: Connection, tenant: Tenant, query: ListQuery) -> tuple[Listed, dict[str, Any]]:
     """A page of the namespace's definitions, and the `stats` over all of them, from one snapshot."""
     own = {"namespace_id": tenant.namespace_id}
-    return run_list(tx, query, SOURCE, own), _stats(tx, own)
+    return run_list(tx, query, SOURCE, own), _stats(tx.execute(_COUNTS, own).all())
 
 
-def _stats(tx: Connection, own: dict[str, str]) -> dict[str, Any]:
-    rows = tx.execute(_STATS, own).all()
+def list_newest(reads: InlineReads, tenant: Tenant, query: ListQuery) -> tuple[Listed, dict[str, Any]]:
+    """As `list_clusters` within a snapshot of `reads`, for a query that asks for everything, newest first."""
+    own = {"namespace_id": tenant.namespace_id}
+    statements = compile_list(query, SOURCE, own)
+    stats = _stats(reads.execute(_COUNTS, own))
+    page = [row[0] for row in reads.execute(statements.page, statements.parameters)]
+    return Listed(page, stats["total_clusters"]), stats
+
+
+def _stats(rows: Sequence[Any]) -> dict[str, Any]:
     total = sum(row[1] for row in rows)
     documents = sum(row[2] for row in rows)
     return {

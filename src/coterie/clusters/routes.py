@@ -3,9 +3,10 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from coterie.api.bodies import StrictRoute
-from coterie.api.context import Context, Creator, Deleter, Reader, Updater
+from coterie.api.context import HEADERS, Context, Creator, Deleter, InlineReader, Reader, Services, Tenant, Updater
 from coterie.api.errors import CONFLICT, ERRORS
 from coterie.api.schemas import DocumentedAs
 from coterie.clusters import queries, service
@@ -17,8 +18,12 @@ from coterie.clusters.schemas import (
     PatchClusterRequest,
 )
 from coterie.kit.clock import iso
-from coterie.listing.answer import write_answer
+from coterie.listing.answer import Listed, write_answer
 from coterie.listing.syntax import parse_list
+from coterie.listing.tree import ListQuery
+
+INLINE_OFFSET = 1_000
+"""A plain list up to this offset reads so few index entries that it is answered on the event loop."""
 
 router = APIRouter(prefix="/v1/clusters", tags=["Clusters"], route_class=StrictRoute, responses=ERRORS)
 
@@ -31,20 +36,28 @@ def create_cluster(body: CreateClusterRequest, tenant: Creator, services: Contex
     return Response(made, media_type="application/json")
 
 
-@router.post("/list", response_model=ListClustersResponse)
-def list_clusters(
+@router.post("/list", response_model=ListClustersResponse, openapi_extra=HEADERS)
+async def list_clusters(
     request: Request,
-    tenant: Reader,
-    services: Context,
+    tenant: InlineReader,
     body: Annotated[Any, Body(), DocumentedAs(ListClustersRequest)] = None,
     limit: int | None = None,
     offset: int | None = None,
 ) -> Response:
     """The namespace's definitions by the list language."""
+    services: Services = request.app.state.services
     query = parse_list(body, profile=queries.PROFILE, limit=limit, offset=offset)
-    with services.db.read() as tx:
-        listed, stats = queries.list_clusters(tx, tenant, query)
+    if query.is_plain and query.offset <= INLINE_OFFSET:
+        with services.db.inline.snapshot():
+            listed, stats = queries.list_newest(services.db.inline, tenant, query)
+    else:
+        listed, stats = await run_in_threadpool(_list, services, tenant, query)
     return Response(write_answer(listed, query, request.url.path, stats=stats), media_type="application/json")
+
+
+def _list(services: Services, tenant: Tenant, query: ListQuery) -> tuple[Listed, dict[str, Any]]:
+    with services.db.read() as tx:
+        return queries.list_clusters(tx, tenant, query)
 
 
 @router.get("/{cluster_identifier}", response_model=ClusterModel)

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as upsert
 
 from coterie.api.context import Tenant
 from coterie.clusters.methods import check_names, names_of, params_of
@@ -15,7 +16,7 @@ from coterie.jobs import queue
 from coterie.kit.errors import AlreadyExists, BadRequest, invalid
 from coterie.kit.ids import new_id
 from coterie.listing.fields import rows_for, search_text
-from coterie.store.tables import clusters, fields, runs, tasks
+from coterie.store.tables import cluster_counts, clusters, fields, runs, tasks
 
 MAX_CLUSTERS = 2_000_000
 MAX_METADATA = 16_384
@@ -61,6 +62,7 @@ def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest
     new = insert(clusters).values(id=identity, namespace_id=tenant.namespace_id, created_at=now, **columns)
     pk = tx.execute(new.returning(clusters.c.pk)).scalar_one()
     _index(tx, pk, resource)
+    _count(tx, tenant.namespace_id, resource["status"], 1, 0)
     return str(columns["resource"])
 
 
@@ -91,6 +93,9 @@ def change_cluster(
     columns = _columns(tx, resource, row.run_text if run_text is None else run_text)
     tx.execute(update(clusters).where(clusters.c.pk == pk).values(**columns))
     _index(tx, pk, resource)
+    if (row.status, row.num_documents) != (columns["status"], columns["num_documents"]):
+        _count(tx, row.namespace_id, row.status, -1, -row.num_documents)
+        _count(tx, row.namespace_id, columns["status"], 1, columns["num_documents"])
     return str(columns["resource"])
 
 
@@ -101,6 +106,7 @@ def delete_cluster(tx: Connection, tenant: Tenant, identifier: str) -> list[str]
     queue.request_cancel(tx, tasks.c.lock == row.id, tasks.c.namespace_id == tenant.namespace_id)
     tx.execute(delete(fields).where(fields.c.row_id == row.pk, fields.c.kind == KIND))
     tx.execute(delete(clusters).where(clusters.c.pk == row.pk))
+    _count(tx, tenant.namespace_id, row.status, -1, -row.num_documents)
     return run_ids
 
 
@@ -110,6 +116,22 @@ def vector_names_of(config: VectorBasedConfig) -> list[str]:
     if config.feature_uri is not None:
         return names_of(config.feature_uri, (*loc, "feature_uri"))
     return check_names([config.feature_extractor_name], (*loc, "feature_extractor_name"))
+
+
+def _count(tx: Connection, namespace_id: str, status: str, definitions: int, documents: int) -> None:
+    """Keep the namespace's counts beside its definitions, in the same transaction."""
+    new = upsert(cluster_counts).values(
+        namespace_id=namespace_id, status=status, definitions=definitions, documents=documents
+    )
+    tx.execute(
+        new.on_conflict_do_update(
+            index_elements=["namespace_id", "status"],
+            set_={
+                "definitions": cluster_counts.c.definitions + new.excluded.definitions,
+                "documents": cluster_counts.c.documents + new.excluded.documents,
+            },
+        )
+    )
 
 
 def _check_definition(request: CreateClusterRequest) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -146,7 +147,7 @@ def _take_vectors(block: Block, name: str, column: Any, dimensions: int | None) 
     kind = column.type
     if not _is_list(kind, lambda t: pa.types.is_floating(t) or pa.types.is_integer(t)):
         raise BadRequest(f"vector column for '{name}' holds {kind}; a list of numbers is needed")
-    lengths = np.asarray(pa.compute.list_value_length(column).fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
+    lengths = np.asarray(pc.list_value_length(column).fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
     expected = dimensions or int(next((length for length in lengths if length > 0), 0))
     if not 1 <= expected <= MAX_DIMENSIONS:
         expected = dimensions or 1

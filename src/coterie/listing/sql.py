@@ -52,7 +52,7 @@ class Statements:
 def compile_list(query: ListQuery, source: Source, tenant: Mapping[str, Any]) -> Statements:
     """The statements of a query; `tenant` are the values of the named parameters in the source's clauses."""
     parameters = {**tenant, "limit": query.limit, "offset": query.offset}
-    if query.where is None and not query.words and query.order == NEWEST_FIRST:
+    if query.is_plain:
         return Statements(*_plain(source), parameters)
     return Statements(*_build(query, source), parameters)
 

@@ -99,6 +99,11 @@ class ListQuery:
     limit: int
     offset: int
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it asks for everything, newest first."""
+        return self.where is None and not self.words and self.order == NEWEST_FIRST
+
 
 def dump_node(node: Node) -> str:
     """The tree as JSON text, so that a store can be handed a whole filter as one bind parameter."""

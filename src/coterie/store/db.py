@@ -7,20 +7,53 @@ having read first. `synchronous=FULL`: what a commit acknowledged survives a pow
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, update
+from sqlalchemy import Connection, Dialect, Engine, Select, create_engine, event, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.pool import QueuePool
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from coterie.store.tables import sequences
 
 BUSY_TIMEOUT_SECONDS = 30
 POOL_SIZE = 48
 """More than the 40 threads that serve requests, so that no request waits for a connection."""
+
+
+class InlineReads:
+    """Short reads on the driver itself, for the event loop's thread: no pool, no thread, no result objects.
+
+    Statements are compiled once and kept, so only those that a module holds should come here. A read of a few
+    index entries takes less than handing it to a thread; nothing longer belongs here.
+    """
+
+    def __init__(self, path: Path, dialect: Dialect) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA query_only=ON")
+        self._compile = lru_cache(maxsize=64)(partial(_compile, dialect))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """What is executed within sees one state of the store."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    def execute(self, statement: Select[Any], parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """The rows of a statement."""
+        text, names, defaults = self._compile(statement)
+        return self._connection.execute(text, [parameters.get(n, defaults.get(n)) for n in names]).fetchall()
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
 
 
 class Db:
@@ -47,9 +80,23 @@ class Db:
         with self._writer, self._writes.begin() as connection:
             yield connection
 
+    @cached_property
+    def inline(self) -> InlineReads:
+        """Short reads for the event loop's thread."""
+        return InlineReads(self.path, self.engine.dialect)
+
     def close(self) -> None:
         """Give the connections back."""
+        if "inline" in self.__dict__:
+            self.inline.close()
+            del self.inline
         self.engine.dispose()
+
+
+def _compile(dialect: Dialect, statement: Select[Any]) -> tuple[str, list[str], dict[str, Any]]:
+    compiled = statement.compile(dialect=dialect)
+    assert isinstance(compiled, SQLCompiler)
+    return str(compiled), list(compiled.positiontup or ()), dict(compiled.params)
 
 
 def reserve(tx: Connection, name: str, count: int) -> int:

@@ -149,9 +149,18 @@ clusters = Table(
     Column("num_documents", Integer, nullable=False, default=0),
     Column("created_at", Text, nullable=False),
     UniqueConstraint("namespace_id", "name"),
-    Index("ix_clusters_stats", "namespace_id", "status", "num_documents"),
     Index("ix_clusters_newest", "namespace_id", Column("created_at").desc(), "id"),
 )
+
+cluster_counts = Table(
+    "cluster_counts",
+    metadata,
+    Column("namespace_id", Text, ForeignKey("namespaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("status", Text, primary_key=True),
+    Column("definitions", Integer, nullable=False),
+    Column("documents", Integer, nullable=False),
+)
+"""How many definitions a namespace has by status: written with them, so that no list has to count them."""
 
 fields = Table(
     "fields",

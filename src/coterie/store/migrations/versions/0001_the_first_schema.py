@@ -119,6 +119,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("user_id", "name", name=op.f("uq_api_keys_user_id_name")),
     )
     op.create_table(
+        "cluster_counts",
+        sa.Column("namespace_id", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("definitions", sa.Integer(), nullable=False),
+        sa.Column("documents", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["namespace_id"], ["namespaces.id"], name=op.f("fk_cluster_counts_namespace_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("namespace_id", "status", name=op.f("pk_cluster_counts")),
+    )
+    op.create_table(
         "clusters",
         sa.Column("pk", sa.Integer(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),
@@ -142,7 +153,6 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_clusters_newest", ["namespace_id", sa.literal_column("created_at DESC"), "id"], unique=False
         )
-        batch_op.create_index("ix_clusters_stats", ["namespace_id", "status", "num_documents"], unique=False)
 
     op.create_table(
         "collections",

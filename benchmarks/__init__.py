@@ -1,0 +1,1 @@
+"""Each figure that the README quotes, beside its peers, in one run: `python -m benchmarks [name…]`."""
