@@ -1,0 +1,162 @@
+"""Bulk import in every format, with every fault."""
+
+import io
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from starlette.testclient import TestClient
+
+from coterie.api.context import Services
+
+PARQUET = "application/vnd.apache.parquet"
+ARROW = "application/vnd.apache.arrow.stream"
+NDJSON = "application/x-ndjson"
+PATH = "/v1/collections/things/documents/import"
+
+
+@pytest.fixture(autouse=True)
+def collection(client: TestClient) -> None:
+    client.post("/v1/collections", json={"collection_name": "things"})
+
+
+def table(rows: int = 5, **columns: Any) -> pa.Table:
+    vectors = [[float(number), 1.0] for number in range(rows)]
+    base = {"document_id": [f"d{number}" for number in range(rows)], "vector": vectors, "n": list(range(rows))}
+    return pa.table({**base, **columns})
+
+
+def body_of(data: pa.Table, kind: str) -> bytes:
+    sink = io.BytesIO()
+    if kind == PARQUET:
+        pq.write_table(data, sink)
+    elif kind == ARROW:
+        with pa.ipc.new_stream(sink, data.schema) as writer:
+            writer.write_table(data, max_chunksize=2)
+    else:
+        sink.write(b"\n".join(orjson.dumps(row) for row in data.to_pylist()))
+    return sink.getvalue()
+
+
+def send(client: TestClient, data: pa.Table | bytes, kind: str = ARROW, **query: Any) -> Any:
+    content = data if isinstance(data, bytes) else body_of(data, kind)
+    return client.post(PATH, content=content, headers={"Content-Type": kind}, params=query)
+
+
+def count(client: TestClient) -> int:
+    total: int = client.get("/v1/collections/things").json()["document_count"]
+    listed = client.post("/v1/collections/things/documents/list").json()["pagination"]["total"]
+    assert total == listed
+    return total
+
+
+def vector_of(client: TestClient, identity: str) -> Any:
+    found = client.get(f"/v1/collections/things/documents/{identity}", params={"return_vectors": True})
+    return found.json().get("vectors")
+
+
+@pytest.mark.parametrize("kind", [PARQUET, ARROW, NDJSON])
+def test_rows_become_documents(client: TestClient, kind: str) -> None:
+    answer = send(client, table(), kind)
+    assert answer.status_code == 200, answer.text
+    assert answer.json() | {"collection_id": ""} == {"collection_id": "", "imported": 5, "failed": 0, "errors": []}
+    assert count(client) == 5
+    assert vector_of(client, "d3") == {"bring_your_own": [3.0, 1.0]}
+    assert client.get("/v1/collections/things/documents/d3").json()["metadata"] == {"n": 3}
+
+
+@pytest.mark.parametrize("kind", [PARQUET, ARROW, NDJSON])
+def test_faulty_rows_are_reported_by_number_and_the_rest_lands(client: TestClient, kind: str) -> None:
+    vectors: list[Any] = [[0.0, 1.0], [1.0], None, [3.0, 1e300], [4.0, 1.0], [5.0, 1.0]]
+    ids = ["d0", "d1", "d2", "d3", "d0", "d5"]
+    data = pa.table({"document_id": ids, "vector": pa.array(vectors, pa.list_(pa.float64())), "n": list(range(6))})
+    report = send(client, data, kind).json()
+    assert (report["imported"], report["failed"]) == (2, 4)
+    assert [fault["row"] for fault in report["errors"]] == [2, 3, 4, 5]
+    assert "has 1 numbers" in report["errors"][0]["error"]
+    assert "comes twice" in report["errors"][3]["error"]
+    assert count(client) == 2
+
+
+@pytest.mark.parametrize("kind", [PARQUET, ARROW])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), None])
+def test_numbers_that_are_none_are_faults(client: TestClient, kind: str, bad: float | None) -> None:
+    for shape in (pa.list_(pa.float32()), pa.list_(pa.float32(), 2)):
+        data = table(3, vector=pa.array([[1.0, 2.0], [1.0, bad], [3.0, 4.0]], shape))
+        report = send(client, data, kind).json()
+        assert (report["imported"], report["failed"], report["errors"][0]["row"]) == (2, 1, 2)
+
+
+def test_a_line_of_ndjson_that_is_none_is_a_fault(client: TestClient) -> None:
+    lines = [b'{"id": "a", "vector": [1, 2]}', b"{", b'{"id": "c", "vector": [1, NaN]}', b"[]", b'{"vector": [1, "2"]}']
+    report = send(
+        client, b"\n".join([*lines, b"", b'{"id": "f", "vectors": {"other": [1]}, "metadata": {"a": 1}}']), NDJSON
+    )
+    assert report.json()["imported"] == 2
+    assert [fault["row"] for fault in report.json()["errors"]] == [2, 3, 4, 5]
+    assert vector_of(client, "f") == {"other": [1.0]}
+    assert client.get("/v1/collections/things/documents/f").json()["metadata"] == {"a": 1}
+
+
+@pytest.mark.parametrize("kind", [PARQUET, ARROW, NDJSON])
+def test_strict_is_all_or_nothing(client: TestClient, kind: str, services: Services) -> None:
+    refused = send(client, table(4, vector=[[1.0, 2.0], [1.0], [2.0, 3.0], [3.0, 3.0]]), kind, strict=True)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["details"]["errors"][0]["row"] == 2
+    assert count(client) == 0
+    assert not list(services.vectors.root.rglob("*.lance"))
+    assert send(client, table(4), kind, strict=True).json()["imported"] == 4
+    assert count(client) == 4
+    assert send(client, table(5), kind, strict=True).json()["imported"] == 5
+    assert count(client) == 5
+    assert vector_of(client, "d3") == {"bring_your_own": [3.0, 1.0]}
+
+
+def test_an_import_of_ids_that_are_there_replaces_them(client: TestClient) -> None:
+    send(client, table())
+    send(client, table(3, vector=[[9.0, 9.0]] * 3, n=["x", "y", "z"]))
+    assert count(client) == 5
+    assert vector_of(client, "d1") == {"bring_your_own": [9.0, 9.0]}
+    assert client.get("/v1/collections/things/documents/d1").json()["metadata"] == {"n": "y"}
+
+
+def test_columns_are_mapped_as_asked(client: TestClient) -> None:
+    data = table(3, key=[7, 8, 9], clip=[[1.0, 2.0, 3.0]] * 3)
+    answer = send(client, data, id_column="key", vector_column=["clip:clip_vit_l_14", "vector"])
+    assert answer.json()["imported"] == 3
+    assert vector_of(client, "8") == {"clip_vit_l_14": [1.0, 2.0, 3.0], "bring_your_own": [1.0, 1.0]}
+    features = client.get("/v1/collections/things/features").json()["features"]
+    assert {(f["feature_extractor_name"], f["vector_index"]["dimensions"]) for f in features} == {
+        ("clip_vit_l_14", 3),
+        ("bring_your_own", 2),
+    }
+    assert send(client, table(1, vector=[[1.0]])).json()["errors"][0]["error"].endswith("are possible)")
+    assert send(client, data, id_column="nope").status_code == 400
+    assert send(client, data, vector_column="n").status_code == 400
+
+
+def test_what_is_not_of_its_type_is_refused(client: TestClient) -> None:
+    for kind in (PARQUET, ARROW):
+        answer = send(client, b"not a file", kind)
+        assert answer.status_code == 400, answer.text
+        assert "Traceback" not in answer.text
+    assert send(client, b"{}", "text/csv").status_code == 415
+    assert send(client, table(1, raw=[b"bytes"]), PARQUET).status_code == 400
+    missing = client.post("/v1/collections/none/documents/import", content=b"{}", headers={"Content-Type": NDJSON})
+    assert missing.status_code == 404
+    assert send(client, b"", NDJSON).json()["imported"] == 0
+
+
+def test_many_blocks_and_float16_and_integers(client: TestClient) -> None:
+    rows = 20_000
+    values = np.arange(rows * 2, dtype=np.float16).reshape(rows, 2) % 100
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), 2)
+    data = pa.table({"id": [str(number) for number in range(rows)], "vector": vectors})
+    assert send(client, data, PARQUET).json()["imported"] == rows
+    assert count(client) == rows
+    assert vector_of(client, "12345") == {"bring_your_own": values[12345].tolist()}
+    integers = pa.table({"vector": pa.array([[1, 2]], pa.list_(pa.int64()))})
+    assert send(client, integers, PARQUET, vector_column="vector").json()["imported"] == 1
