@@ -70,8 +70,10 @@ def import_documents(services: Services, tenant: Tenant, collection: str, file: 
         _check_all(file, spaces)
         _import_at_once(services, tenant, collection_id, file, report)
     else:
+        claimed: dict[str, int] = {}
         for batch in _batches(file, spaces, report):
-            _claim(services, collection_id, batch)
+            if _sizes(batch).items() - claimed.items():
+                claimed = _claim(services, collection_id, batch)
             write_batch(services, tenant, collection_id, batch)
             report.imported += len(batch.ids)
     return {
@@ -110,7 +112,7 @@ def _import_at_once(services: Services, tenant: Tenant, collection_id: str, file
     retire(services, tenant, collection_id, {name: np.concatenate(found) for name, found in replaced.items()})
 
 
-def _claim(services: Services, collection_id: str, batch: Batch) -> None:
+def _claim(services: Services, collection_id: str, batch: Batch) -> dict[str, int]:
     with services.db.write() as tx:
         try:
             present = claim_spaces(tx, collection_id, _sizes(batch), iso(services.clock.now()))
@@ -119,6 +121,7 @@ def _claim(services: Services, collection_id: str, batch: Batch) -> None:
     for name, size in _sizes(batch).items():
         if present[name] != size:
             raise BadRequest(f"vector '{name}' has {size} numbers; this collection's have {present[name]}")
+    return present
 
 
 def _sizes(batch: Batch) -> dict[str, int]:

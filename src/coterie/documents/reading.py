@@ -22,7 +22,7 @@ from coterie.features.registry import BRING_YOUR_OWN, is_well_formed, vector_nam
 from coterie.kit.errors import BadRequest
 from coterie.store.vectors import Matrix
 
-BLOCK_ROWS = 8_192
+BLOCK_ROWS = 16_384
 BLOCK_BYTES = 64 * 1024 * 1024
 """A block of rows holds no more vectors than this, however long they are."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from coterie.api.context import Services, Tenant
@@ -21,7 +21,7 @@ from coterie.features.registry import is_well_formed
 from coterie.kit.clock import iso
 from coterie.kit.errors import NotFound
 from coterie.kit.ids import new_id
-from coterie.store.db import reserve
+from coterie.store.db import execute_many, reserve
 from coterie.store.tables import collections, documents, vector_spaces
 from coterie.store.vectors import Keys, Matrix, Space
 
@@ -33,6 +33,15 @@ MAX_SPACES = 256
 
 MAX_PAYLOAD = 65_536
 """Bytes of one document's metadata as JSON."""
+
+
+_NEW = upsert(documents).values(
+    {name: bindparam(name) for name in documents.c.keys() if name != "pk"}  # noqa: SIM118
+)
+_UPSERT = _NEW.on_conflict_do_update(
+    index_elements=["collection_id", "id"],
+    set_={name: _NEW.excluded[name] for name in ("resource", "vectors", "updated_at")},
+)
 
 
 class BadDocument(ValueError):
@@ -146,13 +155,8 @@ def write_records(
         }
         for number, identity in enumerate(batch.ids)
     ]
-    write = upsert(documents)
-    write = write.on_conflict_do_update(
-        index_elements=["collection_id", "id"],
-        set_={name: write.excluded[name] for name in ("resource", "vectors", "updated_at")},
-    )
     if rows:
-        tx.execute(write, rows)
+        execute_many(tx, _UPSERT, rows)
     created = [identity not in before for identity in batch.ids]
     count_documents(tx, collection_id, sum(created))
     return created, _by_name(text for _, text in before.values())
@@ -182,31 +186,22 @@ def new_document_id() -> str:
 
 def _present(tx: Connection, collection_id: str, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Of those of the ids that exist: when each was created, and the JSON of its vectors' keys."""
-    found: dict[str, tuple[str, str]] = {}
-    for start in range(0, len(ids), 5000):
-        block = select(documents.c.id, documents.c.created_at, documents.c.vectors).where(
-            documents.c.collection_id == collection_id, documents.c.id.in_(ids[start : start + 5000])
-        )
-        found.update({row.id: (row.created_at, row.vectors) for row in tx.execute(block)})
-    return found
+    wanted = func.json_each(bindparam("ids")).table_valued("value")
+    own = select(documents.c.id, documents.c.created_at, documents.c.vectors).where(
+        documents.c.collection_id == collection_id, documents.c.id.in_(select(wanted.c.value))
+    )
+    rows = tx.execute(own, {"ids": orjson.dumps(ids).decode()})
+    return {row.id: (row.created_at, row.vectors) for row in rows}
 
 
 def _resource(collection_id: str, batch: Batch, number: int, created_at: str, now: str) -> str:
-    return orjson.dumps(
-        {
-            "document_id": batch.ids[number],
-            "collection_id": collection_id,
-            "object_id": batch.object_ids[number],
-            "metadata": orjson.Fragment(batch.payloads[number]),
-            "enrichments": None,
-            "source_blobs": [],
-            "internal_metadata": {},
-            "document_blobs": [],
-            "presigned_urls": [],
-            "presigned_url": None,
-            "created_at": created_at,
-            "updated_at": now,
-        }
+    """A document's JSON. Put together from parts: the parts that are the same for all need no serializer."""
+    identity, object_id = orjson.dumps(batch.ids[number]), orjson.dumps(batch.object_ids[number])
+    return (
+        b'{"document_id":%b,"collection_id":"%b","object_id":%b,"metadata":%b,"enrichments":null,"source_blobs":[],'
+        b'"internal_metadata":{},"document_blobs":[],"presigned_urls":[],"presigned_url":null,'
+        b'"created_at":"%b","updated_at":"%b"}'
+        % (identity, collection_id.encode(), object_id, batch.payloads[number], created_at.encode(), now.encode())
     ).decode()
 
 

@@ -123,7 +123,7 @@ documents = Table(
     metadata,
     Column("pk", Integer, primary_key=True),
     Column("id", Text, nullable=False),
-    _of_namespace(),
+    Column("namespace_id", Text, nullable=False),  # no foreign key: a collection's documents go with the collection
     Column("collection_id", Text, ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
     Column("resource", Text, nullable=False),
     Column("vectors", Text, nullable=False),  # {"name": key of the row in Lance}
@@ -131,7 +131,6 @@ documents = Table(
     Column("updated_at", Text, nullable=False),
     UniqueConstraint("collection_id", "id"),
     Index("ix_documents_newest", "collection_id", Column("created_at").desc(), "id"),
-    Index("ix_documents_namespace_id", "namespace_id"),
 )
 
 clusters = Table(

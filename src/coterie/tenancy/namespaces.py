@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from coterie.api.context import Account
 from coterie.jobs import queue
@@ -19,7 +19,7 @@ from coterie.listing.fields import search_text
 from coterie.listing.sql import Source
 from coterie.listing.tree import Listable, ListQuery
 from coterie.store.blobs import BlobStore
-from coterie.store.tables import documents, fields, namespaces, tasks
+from coterie.store.tables import collections, documents, fields, namespaces, tasks
 from coterie.store.vectors import VectorStore
 
 MAX_NAMESPACES = 10_000
@@ -133,8 +133,12 @@ class NamespaceDeletion:
         namespace_id = payload["namespace_id"]
         self.vectors.drop(namespace_id)
         self.blobs.drop(f"{payload['internal_id']}/{namespace_id}")
-        for table in (documents, fields):
-            while _delete_some(job, table, namespace_id):
+        in_it = select(collections.c.id).where(collections.c.namespace_id == namespace_id)
+        for key, own in (
+            (documents.c.pk, documents.c.collection_id.in_(in_it)),
+            (fields.c.row_id, fields.c.namespace_id == namespace_id),
+        ):
+            while _delete_some(job, key, own):
                 job.check()
         with job.db.write() as tx:
             tx.execute(delete(namespaces).where(namespaces.c.id == namespace_id))
@@ -147,13 +151,12 @@ class NamespaceDeletion:
         """Nothing to bring along: the namespace stays hidden."""
 
 
-def _delete_some(job: Job, table: Any, namespace_id: str) -> int:
-    key = table.c.pk if "pk" in table.c else table.c.row_id
-    some = select(key).where(table.c.namespace_id == namespace_id).limit(DELETE_BATCH)
+def _delete_some(job: Job, key: Column[int], own: ColumnElement[bool]) -> int:
+    """Delete a batch of a table's rows, in a short transaction of its own; how many there were."""
+    table = key.table
     with job.db.write() as tx:
-        return tx.execute(
-            delete(table).where(table.c.namespace_id == namespace_id, key.in_(some.scalar_subquery()))
-        ).rowcount
+        some = select(key).where(own).limit(DELETE_BATCH)
+        return tx.execute(delete(table).where(own, key.in_(some.scalar_subquery()))).rowcount
 
 
 def _check_free(tx: Connection, account: Account, name: str) -> None:

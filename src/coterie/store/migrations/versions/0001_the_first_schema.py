@@ -210,14 +210,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["collection_id"], ["collections.id"], name=op.f("fk_documents_collection_id"), ondelete="CASCADE"
         ),
-        sa.ForeignKeyConstraint(
-            ["namespace_id"], ["namespaces.id"], name=op.f("fk_documents_namespace_id"), ondelete="CASCADE"
-        ),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_documents")),
         sa.UniqueConstraint("collection_id", "id", name=op.f("uq_documents_collection_id_id")),
     )
     with op.batch_alter_table("documents", schema=None) as batch_op:
-        batch_op.create_index("ix_documents_namespace_id", ["namespace_id"], unique=False)
         batch_op.create_index(
             "ix_documents_newest", ["collection_id", sa.literal_column("created_at DESC"), "id"], unique=False
         )
