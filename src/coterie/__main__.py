@@ -1,6 +1,6 @@
 """`python -m coterie`."""
 
-from coterie.cli import app
+from coterie.cli import main
 
 if __name__ == "__main__":
-    app()
+    main()

@@ -1,8 +1,9 @@
 """The HTTP application: routers, error handlers and the layers around them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.openapi.utils import get_openapi
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from sqlalchemy import func, select
@@ -49,8 +50,19 @@ def create_app(services: Services) -> FastAPI:
         batch_limit=settings.batch_body_limit,
         refuse=errors.refuse_body,
     )
-    app.add_middleware(Observe, metrics=app.state.metrics)
+    app.add_middleware(Observe, metrics=app.state.metrics, on_error=errors.render_unknown)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The API's document, with the key as a security scheme: `/docs` then asks for it once."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"key": []}]
+        app.openapi_schema = document
+    return app.openapi_schema
 
 
 @health.get("/v1/health", response_model=HealthCheckResponse, responses=ERRORS)

@@ -83,7 +83,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(CoterieError, _known)
     app.add_exception_handler(RequestValidationError, _not_well_formed)
     app.add_exception_handler(HTTPException, _from_framework)
-    app.add_exception_handler(Exception, _unknown)
 
 
 def _known(_request: Request, error: Exception) -> Response:
@@ -113,7 +112,8 @@ def _from_framework(_request: Request, error: Exception) -> Response:
     return response
 
 
-def _unknown(_request: Request, error: Exception) -> Response:
+def render_unknown(error: Exception) -> Response:
+    """The answer to an error that no one expected: logged whole, shown without anything of it."""
     log.error("unexpected error", exc_info=error)
     return render(CoterieError("internal error; the server's log has the details under this request id"))
 

@@ -4,6 +4,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -45,9 +46,11 @@ class Metrics:
 class Observe:
     """ASGI middleware: gives each request an id (the caller's own `X-Request-ID` if well formed) and counts it."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, on_error: Callable[[Exception], ASGIApp]) -> None:
+        """`on_error` makes the answer to what no handler took, while the request's id is still known."""
         self.app = app
         self.metrics = metrics
+        self.on_error = on_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,7 +58,7 @@ class Observe:
             return
         identity = _given_id(scope) or secrets.token_hex(8)
         token = request_id.set(identity)
-        status = 500
+        status = 0
         started = time.perf_counter()
 
         async def observed(message: Message) -> None:
@@ -67,6 +70,10 @@ class Observe:
 
         try:
             await self.app(scope, receive, observed)
+        except Exception as error:
+            if status:
+                raise  # the answer is under way and can only be cut off
+            await self.on_error(error)(scope, receive, observed)
         finally:
             self._count(scope, status, time.perf_counter() - started)
             request_id.reset(token)

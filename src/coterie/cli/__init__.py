@@ -3,21 +3,47 @@
 What a command needs is imported when it runs: `coterie serve` shall not wait for the libraries of `coterie import`.
 """
 
+from typing import Annotated
+
+import httpx
 import typer
 
+import coterie
 from coterie.cli.clusters import clusters
 from coterie.cli.data import import_file
 from coterie.cli.demo import demo
 from coterie.cli.keys import key
 from coterie.cli.serve import serve, worker
 
+
+def main() -> None:
+    """The command line. What cannot be reached is told in a line, not in a traceback."""
+    try:
+        app()
+    except (httpx.TransportError, httpx.InvalidURL) as error:
+        typer.echo(f"error: the service cannot be reached ({error}): is it running, and is --url right?", err=True)
+        raise SystemExit(1) from error
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(coterie.__version__)
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Finds the groups in a team's embeddings and keeps them."""
+
+
 app = typer.Typer(
     name="coterie",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Finds the groups in a team's embeddings and keeps them.",
 )
+app.callback()(_options)
 app.command()(serve)
 app.command()(worker)
 app.command("import")(import_file)

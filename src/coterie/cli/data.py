@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -122,13 +123,21 @@ def _csv(raw: Any, vectors: list[str]) -> Iterator[bytes]:
 
     try:
         reader = pyarrow.csv.open_csv(raw)
+        first = reader.read_next_batch()
+        vectors = vectors or [name for name in first.schema.names if _looks_like_vectors(first.column(name))]
         fields = [
             pa.field(each.name, pa.list_(pa.float64())) if each.name in vectors else each for each in reader.schema
         ]
         schema = pa.schema(fields)
-        yield from _stream(schema, (_with_vectors(batch, schema, vectors) for batch in reader))
-    except pa.ArrowInvalid as error:
+        yield from _stream(schema, (_with_vectors(batch, schema, vectors) for batch in chain([first], reader)))
+    except (pa.ArrowInvalid, StopIteration) as error:
         fail(f"the file is not readable CSV: {error}")
+
+
+def _looks_like_vectors(column: Any) -> bool:
+    """Whether the first value of a column that is not null is a list of numbers."""
+    first = next((value for value in column.to_pylist() if value is not None), None)
+    return isinstance(first, str) and first.startswith("[") and bool(_numbers(first))
 
 
 def _with_vectors(batch: Any, schema: Any, vectors: list[str]) -> Any:

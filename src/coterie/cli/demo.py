@@ -47,7 +47,9 @@ def demo(
             except (ApiError, TaskFailed, RuntimeError) as error:
                 fail(f"the demo failed: {error}")
         console.print(f"The data is in {data_dir.resolve()}, the key in {data_dir.resolve() / 'bootstrap.key'}.")
-        if not leave:
+        if leave:
+            console.print(f"Stopping. `coterie serve --data-dir {data_dir}` serves it again.", soft_wrap=True)
+        else:
             console.print("Serving on. Press Ctrl-C to stop.")
             _until_interrupted()
 

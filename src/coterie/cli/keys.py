@@ -50,7 +50,7 @@ def list_keys(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Show all keys: user, name, the last letters, permissions, expiry."""
     from coterie.tenancy import bootstrap, service  # noqa: PLC0415
 
-    services = _open(data_dir)
+    services = _open(data_dir, must_exist=True)
     with services.db.read() as tx:
         account, _ = bootstrap.administrator(tx)
         organization = service.get_organization(tx, account)
@@ -66,7 +66,7 @@ def revoke(name: Name, data_dir: DataDir = DEFAULT_DATA_DIR, user: User = None) 
     from coterie.kit.errors import CoterieError  # noqa: PLC0415
     from coterie.tenancy import bootstrap, service  # noqa: PLC0415
 
-    services = _open(data_dir)
+    services = _open(data_dir, must_exist=True)
     try:
         with services.db.write() as tx:
             account, email = bootstrap.administrator(tx)
@@ -76,8 +76,11 @@ def revoke(name: Name, data_dir: DataDir = DEFAULT_DATA_DIR, user: User = None) 
     typer.echo(f"revoked '{name}'")
 
 
-def _open(data_dir: DataDir) -> "Services":
+def _open(data_dir: DataDir, *, must_exist: bool = False) -> "Services":
     from coterie.config import Settings  # noqa: PLC0415
     from coterie.wiring import open_services  # noqa: PLC0415
 
-    return open_services(Settings(data_dir=data_dir))[0]
+    settings = Settings(data_dir=data_dir)
+    if must_exist and not settings.database_path.exists():
+        fail(f"{data_dir} is not a data folder of Coterie: name it with --data-dir")
+    return open_services(settings)[0]

@@ -23,7 +23,9 @@ STOP_SECONDS = 20
 
 def serve(
     host: Annotated[str, typer.Option(envvar="COTERIE_HOST", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(envvar="COTERIE_PORT", help="Port to listen on; 0 takes a free one.")] = 8000,
+    port: Annotated[
+        int, typer.Option(envvar="COTERIE_PORT", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8000,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     workers: Annotated[
         int, typer.Option(envvar="COTERIE_WORKERS", min=0, max=64, help="Worker processes beside the server.")
@@ -47,7 +49,9 @@ def serve(
         fail(str(error))
     crew = Crew(workers, data_dir)
     address = data_dir / "server.json"
-    address.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+    first = not _another_runs(address)
+    if first:
+        address.write_text(json.dumps({"url": url, "pid": os.getpid()}))
     _announce(url, key, settings.key_path)
     # uvicorn raises the signal that ended it once more; without a handler of ours that would end the process there.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -59,7 +63,8 @@ def serve(
         ).run(sockets=[listener])
     finally:
         crew.stop()
-        address.unlink(missing_ok=True)
+        if first:
+            address.unlink(missing_ok=True)
         services.db.close()
 
 
@@ -129,6 +134,15 @@ def _listen(host: str, port: int) -> tuple[socket.socket, str]:
         fail(f"cannot listen on {host}:{port} ({error.strerror}): choose another --port, or 0 for a free one")
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
     return listener, f"http://{shown}:{listener.getsockname()[1]}"
+
+
+def _another_runs(address: Path) -> bool:
+    """Whether the service that a folder names is alive: commands go on finding that one."""
+    try:
+        os.kill(int(json.loads(address.read_text())["pid"]), 0)
+    except (OSError, ValueError, KeyError):
+        return False
+    return True
 
 
 def _announce(url: str, key: str | None, key_path: Path) -> None:

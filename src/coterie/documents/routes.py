@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Body, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from coterie.api.bodies import StrictRoute
 from coterie.api.context import Context, Creator, Deleter, Reader, Updater
@@ -33,7 +34,7 @@ from coterie.documents.schemas import (
     ListDocumentsResponse,
 )
 from coterie.kit.clock import iso
-from coterie.kit.errors import CoterieError
+from coterie.kit.errors import BadRequest, CoterieError
 from coterie.listing.answer import Listed, write_answer
 from coterie.listing.filters import parse_flag
 from coterie.listing.syntax import parse_list
@@ -181,11 +182,14 @@ async def import_file(
     columns = ColumnMap(id_column, parse_vector_columns(vector_column or ()))
     with tempfile.NamedTemporaryFile(dir=services.settings.scratch_dir, prefix="import-") as spool:
         held: list[bytes] = []
-        async for chunk in request.stream():
-            held.append(chunk)
-            if sum(map(len, held)) >= SPOOL_BYTES:
-                await run_in_threadpool(spool.write, b"".join(held))
-                held.clear()
+        try:
+            async for chunk in request.stream():
+                held.append(chunk)
+                if sum(map(len, held)) >= SPOOL_BYTES:
+                    await run_in_threadpool(spool.write, b"".join(held))
+                    held.clear()
+        except ClientDisconnect as error:
+            raise BadRequest("the upload was cut off: nothing was imported") from error
         await run_in_threadpool(spool.write, b"".join(held))
         await run_in_threadpool(spool.flush)
         file = ImportFile(Path(spool.name), content_type, columns, strict)

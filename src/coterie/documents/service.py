@@ -54,7 +54,11 @@ def write_raw(services: Services, tenant: Tenant, collection: str, items: Sequen
         except ValidationError as error:
             fault = error.errors()[0]
             parsed.append(f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}")
-    return write_items(services, tenant, collection, parsed)
+    results = write_items(services, tenant, collection, parsed)
+    for item, result in zip(items, results, strict=True):
+        given = item.get("document_id")
+        result["document_id"] = result["document_id"] or (given if isinstance(given, str) else None)
+    return results
 
 
 def write_items(

@@ -28,7 +28,7 @@ def group_documents(services: Services, tenant: Tenant, plan: Plan, folder: Path
         try:
             found = find_collections(tx, tenant, plan.collection_ids)
         except NotFound as error:
-            raise JobFailed(f"{error.message}: change the definition") from error
+            raise JobFailed(f"{error.message}: make a definition of collections that exist") from error
         parts = [(row.id, *documents.all_documents(tx, tenant, row.id)) for row in found]
         pks = np.concatenate([part[1] for part in parts])
         if len(pks) == 0:

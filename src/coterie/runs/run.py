@@ -160,7 +160,7 @@ def _members(tx: Connection, tenant: Tenant, plan: Plan, collection_id: str) -> 
         collections.c.id == collection_id, collections.c.namespace_id == tenant.namespace_id
     )
     if tx.scalar(own) is None:
-        raise JobFailed(f"collection '{collection_id}' was deleted: change the definition")
+        raise JobFailed(f"collection '{collection_id}' was deleted: make a definition of collections that exist")
     present = spaces_of(tx, collection_id)
     name = next((name for name in plan.vector_names if name in present), plan.vector_names[-1])
     return documents.load_members(tx, tenant, collection_id, name)

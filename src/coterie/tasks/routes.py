@@ -19,6 +19,7 @@ router = APIRouter(prefix="/v1/tasks", tags=["Tasks"], route_class=StrictRoute, 
 
 
 @router.get("/", response_model=ListTasksResponse)
+@router.get("", response_model=ListTasksResponse, include_in_schema=False)
 def list_active_tasks(
     request: Request,
     account: TaskReader,

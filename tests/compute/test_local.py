@@ -1,0 +1,83 @@
+"""The child process: results, progress, errors, cancel, death."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from coterie.compute.executor import StageError
+from coterie.compute.local import LocalExecutor
+
+HERE = "compute_stages"
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child finds the stages of `compute_stages.py`."""
+    monkeypatch.syspath_prepend(os.path.dirname(__file__))
+
+
+@pytest.fixture
+def executor() -> Iterator[LocalExecutor]:
+    made = LocalExecutor()
+    yield made
+    made.close()
+
+
+def ignore(_share: float | None) -> None:
+    """A poll that lets everything go on."""
+
+
+def test_a_stage_returns_and_its_child_is_used_again(executor: LocalExecutor) -> None:
+    first = executor.run(f"{HERE}:whoami", {"value": 1}, ignore)
+    second = executor.run(f"{HERE}:whoami", {"value": 2}, ignore)
+    assert (first["value"], second["value"]) == (1, 2)
+    assert first["pid"] == second["pid"] != os.getpid()
+
+
+def test_progress_reaches_the_poll(executor: LocalExecutor) -> None:
+    seen: list[float | None] = []
+    executor.run(f"{HERE}:progress", {}, seen.append)
+    assert [share for share in seen if share is not None][-1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("stage", "code", "words"),
+    [("refuse", "odd", "an odd thing"), ("crash", "internal", "ZeroDivisionError"), ("die", "child_died", "code 3")],
+)
+def test_what_goes_wrong_is_an_error_and_the_next_stage_runs(
+    executor: LocalExecutor, stage: str, code: str, words: str
+) -> None:
+    with pytest.raises(StageError, match=words) as error:
+        executor.run(f"{HERE}:{stage}", {}, ignore)
+    assert error.value.code == code
+    assert executor.run(f"{HERE}:whoami", {"value": 1}, ignore)["value"] == 1
+
+
+def test_a_killed_child_is_told_as_want_of_memory(executor: LocalExecutor) -> None:
+    with pytest.raises(StageError) as error:
+        executor.run(f"{HERE}:wait_for_ever", {}, _kill_when_it_reports())
+    assert error.value.code == "out_of_memory"
+
+
+def test_a_poll_that_raises_ends_the_stage_and_its_child(executor: LocalExecutor) -> None:
+    pids: list[int] = []
+
+    def cancel(share: float | None) -> None:
+        if share is not None:
+            pids.append(int(share))
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        executor.run(f"{HERE}:wait_for_ever", {}, cancel)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
+def _kill_when_it_reports() -> Callable[[float | None], None]:
+    def poll(share: float | None) -> None:
+        if share is not None:
+            os.kill(int(share), signal.SIGKILL)
+
+    return poll
