@@ -48,16 +48,16 @@ def serve(
     except NewerSchema as error:
         fail(str(error))
     crew = Crew(workers, data_dir)
+    # Until uvicorn listens to signals, and when it raises the one that ended it once more, they end this function.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
     address = data_dir / "server.json"
     first = not _another_runs(address)
     if first:
         address.write_text(json.dumps({"url": url, "pid": os.getpid()}))
-    _announce(url, key, settings.key_path)
-    # uvicorn raises the signal that ended it once more; without a handler of ours that would end the process there.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    crew.start()
     try:
+        _announce(url, key, settings.key_path)
+        crew.start()
         uvicorn.Server(
             uvicorn.Config(create_app(services), log_config=None, access_log=False, timeout_graceful_shutdown=10)
         ).run(sockets=[listener])
