@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.openapi.utils import get_openapi
 from prometheus_client import generate_latest
@@ -39,6 +40,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.metrics = Metrics()
+    app.state.health_limiter = CapacityLimiter(1)
     errors.install(app)
     # The framework tries routes one after the other: the one that is asked most comes first.
     for router in (clusters, runs, *documents, features, task_routes, namespace, organization, health):
@@ -46,8 +48,7 @@ def create_app(services: Services) -> FastAPI:
     settings = services.settings
     app.add_middleware(
         BodyLimit,
-        json_limit=settings.json_body_limit,
-        batch_limit=settings.batch_body_limit,
+        limit=settings.json_body_limit,
         refuse=errors.refuse_body,
     )
     app.add_middleware(Observe, metrics=app.state.metrics, on_error=errors.render_unknown)
@@ -72,15 +73,16 @@ def healthcheck(services: Context, deep: Annotated[bool, Query()] = False) -> Re
 
 
 @health.get("/healthz", include_in_schema=False)
-def healthz() -> Response:
-    """The process answers."""
+async def healthz() -> Response:
+    """The process answers, however busy its threads are."""
     return json_response({"status": "OK"})
 
 
 @health.get("/readyz", include_in_schema=False, responses=UNAVAILABLE)
-def readyz(services: Context) -> Response:
-    """The process can serve: its records answer."""
-    state = check_health(services, deep=False)
+async def readyz(request: Request, services: Context) -> Response:
+    """The process can serve: its records answer. Asked in a thread of its own, not in one that requests wait for."""
+    limiter: CapacityLimiter = request.app.state.health_limiter
+    state = await to_thread.run_sync(check_health, services, False, limiter=limiter)
     if state["status"] != "OK":
         raise Unavailable("not ready", 1, {"errors": state["errors"]})
     return json_response({"status": "OK"})

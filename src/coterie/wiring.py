@@ -5,8 +5,9 @@ import signal
 import threading
 
 from coterie.api.context import Services
+from coterie.clusters.service import follow_rename
 from coterie.config import Settings
-from coterie.kit.clock import SystemClock
+from coterie.kit.clock import SystemClock, iso
 from coterie.listing.functions import register
 from coterie.store.blobs import BlobStore
 from coterie.store.db import Db
@@ -35,6 +36,7 @@ def connect(settings: Settings) -> Services:
         vectors=VectorStore(settings.vectors_dir),
         blobs=BlobStore(settings.artifacts_dir),
         clock=SystemClock(),
+        on_collection_renamed=follow_rename,
     )
 
 
@@ -44,17 +46,20 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     The job engine is imported here, in the worker alone: it costs half a second and the server needs none of it.
     """
     from coterie.compute.local import LocalExecutor  # noqa: PLC0415
+    from coterie.documents.upkeep import upkeep  # noqa: PLC0415
     from coterie.jobs.job import Handler  # noqa: PLC0415
     from coterie.jobs.worker import Worker  # noqa: PLC0415
     from coterie.runs.run import ClusterRun  # noqa: PLC0415
-    from coterie.tenancy.namespaces import DELETE_JOB, NamespaceDeletion  # noqa: PLC0415
+    from coterie.tenancy.namespaces import DELETE_JOB, NamespaceDeletion, resume_deletions  # noqa: PLC0415
 
     services, _ = open_services(settings)
     handlers: dict[str, Handler] = {
         "cluster.run": ClusterRun(services),
         DELETE_JOB: NamespaceDeletion(services.vectors, services.blobs),
     }
-    worker = Worker(settings, services.db, services.clock, LocalExecutor(), handlers)
+    with services.db.write() as tx:
+        resume_deletions(tx, iso(services.clock.now()))
+    worker = Worker(settings, services.db, services.clock, LocalExecutor(), handlers, upkeep=lambda: upkeep(services))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

@@ -81,3 +81,12 @@ def _kill_when_it_reports() -> Callable[[float | None], None]:
             os.kill(int(share), signal.SIGKILL)
 
     return poll
+
+
+def test_a_child_that_died_while_it_waited_fails_no_one(executor: LocalExecutor) -> None:
+    first = executor.run(f"{HERE}:whoami", {"value": 1}, ignore)
+    os.kill(first["pid"], signal.SIGKILL)
+    executor._idle[0]._process.join(10)
+    second = executor.run(f"{HERE}:whoami", {"value": 2}, ignore)
+    assert second["value"] == 2
+    assert second["pid"] != first["pid"]

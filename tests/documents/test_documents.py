@@ -160,3 +160,15 @@ def test_extractors_are_registered_and_honest(client: TestClient) -> None:
     one = client.get("/v1/collections/features/extractors/clip_vit_l_14_v1").json()
     assert one == shown["clip_vit_l_14"]
     assert client.get("/v1/collections/features/extractors/none").status_code == 404
+
+
+def test_vectors_whose_squares_overflow_are_refused(client: TestClient) -> None:
+    body = {"vectors": {"bring_your_own": [3e38, 1.0]}}
+    refused = client.post("/v1/collections/things/documents", json=body)
+    assert (refused.status_code, "1e+18" in refused.text) == (400, True)
+
+
+def test_one_extractor_or_a_list_but_not_both(client: TestClient) -> None:
+    extractor = {"feature_extractor_name": "bring_your_own", "version": "v1"}
+    body = {"collection_name": "two", "feature_extractor": extractor, "feature_extractors": [extractor]}
+    assert client.post("/v1/collections", json=body).status_code == 400

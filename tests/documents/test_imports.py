@@ -8,9 +8,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from coterie.api.context import Services
+from coterie.store.tables import retired_vectors
 
 PARQUET = "application/vnd.apache.parquet"
 ARROW = "application/vnd.apache.arrow.stream"
@@ -160,3 +162,85 @@ def test_many_blocks_and_float16_and_integers(client: TestClient) -> None:
     assert vector_of(client, "12345") == {"bring_your_own": values[12345].tolist()}
     integers = pa.table({"vector": pa.array([[1, 2]], pa.list_(pa.int64()))})
     assert send(client, integers, PARQUET, vector_column="vector").json()["imported"] == 1
+
+
+def test_a_strict_import_lets_others_write_while_it_stores_vectors(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, written = services.vectors.append, []
+
+    def append_while_another_writes(*args: Any) -> None:
+        answer = client.post("/v1/collections", json={"collection_name": f"other{len(written)}"})
+        written.append(answer.status_code)
+        append(*args)
+
+    monkeypatch.setattr(services.vectors, "append", append_while_another_writes)
+    assert send(client, table(), strict=True).json()["imported"] == 5
+    assert written == [200, 200, 200]
+
+
+def test_a_strict_import_that_fails_midway_leaves_nothing(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coterie.documents.importing.write_records", lambda *_: 1 / 0)
+    assert send(client, table(), strict=True).status_code == 500
+    assert count(client) == 0
+    with services.db.read() as tx:
+        assert orjson.loads(tx.scalars(select(retired_vectors.c["keys"])).one()) == [1, 2, 3, 4, 5]
+
+
+def test_a_strict_import_has_a_limit(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coterie.documents.importing.MAX_STRICT_ROWS", 4)
+    refused = send(client, table(), strict=True)
+    assert (refused.status_code, count(client)) == (400, 0)
+    assert "without 'strict'" in refused.json()["error"]["message"]
+
+
+def test_many_names_of_vectors_are_faults_and_take_no_memory(client: TestClient) -> None:
+    lines = [{"id": f"d{n}", "vectors": {f"v{n}": [1.0] * 100}} for n in range(300)]
+    lines.append({"id": "wide", "vectors": {f"w{n}": [1.0] for n in range(33)}})
+    report = send(client, b"\n".join(map(orjson.dumps, lines)), NDJSON).json()
+    assert (report["imported"], report["failed"]) == (256, 45)
+    assert "at most 256 names" in report["errors"][0]["error"]
+    assert "at most 32 vectors" in report["errors"][-1]["error"]
+
+
+def broken_utf8() -> pa.Table:
+    offsets, letters = pa.py_buffer(np.arange(0, 12, 2, np.int32).tobytes()), pa.py_buffer(b"\xff\xfe" * 5)
+    return table(word=pa.Array.from_buffers(pa.string(), 5, [None, offsets, letters]))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (broken_utf8(), "column 'word'"),
+        (table(day=pa.array([4_000_000] * 5, pa.int32()).cast(pa.date32())), "column 'day'"),
+        (table(at=pa.array([2**62] * 5, pa.int64()).cast(pa.timestamp("s"))), "column 'at'"),
+        (table().append_column("n", pa.array(range(5))), "two columns 'n'"),
+    ],
+)
+def test_values_that_metadata_cannot_hold_are_refused_by_column(client: TestClient, data: pa.Table, words: str) -> None:
+    refused = send(client, data)
+    assert refused.status_code == 400, refused.text
+    assert words in refused.json()["error"]["message"]
+
+
+def test_nanoseconds_are_cut_to_microseconds(client: TestClient) -> None:
+    assert send(client, table(at=pa.array([1_000_000_001] * 5, pa.timestamp("ns")))).json()["failed"] == 0
+    shown = client.get("/v1/collections/things/documents/d0").json()
+    assert shown["metadata"]["at"] == "1970-01-01T00:00:01"
+
+
+@pytest.mark.parametrize("value", [b"[" * 600 + b"]" * 600, b'"\\u0000"', b"[" * 600 + b'"\\u0000"' + b"]" * 600])
+def test_payloads_that_cannot_be_are_faults(client: TestClient, value: bytes) -> None:
+    lines = b'{"id": "a", "x": %b, "vector": [1]}\n{"id": "b", "vector": [1]}' % value
+    report = send(client, lines, NDJSON).json()
+    assert (report["imported"], report["failed"]) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", [NDJSON, ARROW])
+def test_numbers_whose_squares_overflow_are_faults(client: TestClient, kind: str) -> None:
+    data = pa.table({"id": ["a", "b"], "vector": [[1e30, 1.0], [1.0, 1.0]]})
+    report = send(client, data, kind).json()
+    assert (report["imported"], report["failed"]) == (1, 1)
+    assert "1e+18" in report["errors"][0]["error"]

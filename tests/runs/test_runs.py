@@ -250,3 +250,33 @@ def test_deleting_a_definition_removes_its_runs_and_files(namespace: Any, servic
     assert not list((service.data_dir / "artifacts").rglob(f"{run_id}/*"))
     assert namespace.get(f"/v1/clusters/{run_id}/groups").status_code == 404
     assert namespace.post("/v1/clusters/list").json()["total_count"] == 0
+
+
+def test_a_canceled_run_in_line_does_not_hide_the_one_under_way(namespace: Any) -> None:
+    rows = np.random.default_rng(0).normal(size=(20_000, 32)).astype(np.float32)
+    add_collection(namespace, vectors=rows)
+    cluster = add_cluster(namespace)["cluster_id"]
+    first = namespace.post(f"/v1/clusters/{cluster}/execute").json()["task_id"]
+    second = namespace.post(f"/v1/clusters/{cluster}/execute", params={"queue": True}).json()["task_id"]
+    assert namespace.delete(f"/v1/tasks/{second}").status_code == 200
+    assert wait_for_task(namespace, second)["status"] == "CANCELED"
+    shown = namespace.get(f"/v1/clusters/{cluster}").json()
+    assert shown["task_id"] == first
+    assert shown["status"] in ("PENDING", "PROCESSING")
+    namespace.delete(f"/v1/tasks/{first}")
+    assert wait_for_task(namespace, first)["status"] == "CANCELED"
+    assert namespace.get(f"/v1/clusters/{cluster}").json()["status"] == "CANCELED"
+
+
+def test_a_sample_of_a_grouping_by_attributes_is_refused(namespace: Any) -> None:
+    add_collection(namespace)
+    body = {
+        "cluster_name": "by field",
+        "cluster_type": "attribute",
+        "collection_ids": ["things"],
+        "attribute_config": {"attributes": ["group"]},
+    }
+    assert namespace.post("/v1/clusters", json=body).status_code == 200
+    refused = namespace.post("/v1/clusters/by field/execute", json={"sample_size": 10})
+    assert refused.status_code == 400
+    assert "sample_size" in refused.json()["error"]["message"]

@@ -109,3 +109,54 @@ def test_the_bootstrap_key_s_file_is_its_owner_s_alone(
     path = services.settings.key_path
     assert path.stat().st_mode & 0o777 == 0o600
     assert auth["Authorization"] == f"Bearer {path.read_text().strip()}"
+
+
+def manager(client: TestClient) -> dict[str, str]:
+    query = {"key_name": "manager", "permissions": ["read", "manage_users"]}
+    return with_key(client.post(KEYS, params=query).json()["key"])
+
+
+def test_a_key_cannot_touch_one_that_may_do_more(client: TestClient) -> None:
+    limited = manager(client)
+    client.post("/v1/organizations/users", json={"email": "boss@example.org"})
+    client.post(
+        "/v1/organizations/users/boss@example.org/api-keys", params={"key_name": "own", "permissions": ["admin"]}
+    )
+    asked = [
+        client.patch(f"{KEYS}/bootstrap", json={"permissions": ["read"]}, headers=limited),
+        client.patch(f"{KEYS}/bootstrap", json={"name": "mine"}, headers=limited),
+        client.delete(f"{KEYS}/bootstrap", headers=limited),
+        client.delete("/v1/organizations/users/boss@example.org", headers=limited),
+    ]
+    assert [answer.status_code for answer in asked] == [403] * 4
+    assert client.get("/v1/organizations").status_code == 200
+
+
+def test_the_last_lasting_admin_key_stays(client: TestClient) -> None:
+    client.post(KEYS, params={"key_name": "ends", "permissions": ["admin"], "expires_at": "2999-01-01T00:00:00Z"})
+    asked = [
+        client.delete(f"{KEYS}/bootstrap"),
+        client.patch(f"{KEYS}/bootstrap", json={"permissions": ["read"]}),
+        client.patch(f"{KEYS}/bootstrap", json={"expires_at": "2999-01-01T00:00:00Z"}),
+    ]
+    assert [answer.status_code for answer in asked] == [400] * 3
+    assert "last lasting admin key" in asked[0].json()["error"]["message"]
+    assert client.post(KEYS, params={"key_name": "second", "permissions": ["admin"]}).status_code == 200
+    assert client.delete(f"{KEYS}/bootstrap").status_code == 200
+
+
+def test_a_key_that_ends_makes_none_that_outlives_it(client: TestClient) -> None:
+    query = {"key_name": "guest", "permissions": ["manage_users"], "expires_at": "2990-01-01T00:00:00Z"}
+    guest = with_key(client.post(KEYS, params=query).json()["key"])
+    later = {"key_name": "later", "permissions": ["manage_users"], "expires_at": "2991-01-01T00:00:00Z"}
+    assert client.post(KEYS, params=later, headers=guest).status_code == 403
+    assert client.post(KEYS, params={"key_name": "ever"}, headers=guest).status_code == 403
+    assert client.patch(f"{KEYS}/guest", json={"expires_at": None}, headers=guest).status_code == 403
+    sooner = {**later, "expires_at": "2989-01-01T00:00:00Z"}
+    assert client.post(KEYS, params=sooner, headers=guest).status_code == 200
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+10:00"])
+def test_an_expiry_outside_the_calendar_is_refused(client: TestClient, moment: str) -> None:
+    assert client.post(KEYS, params={"key_name": "k", "expires_at": moment}).status_code == 422
+    assert client.patch(f"{KEYS}/bootstrap", json={"expires_at": moment}).status_code == 422

@@ -7,7 +7,7 @@ from coterie.api.context import Services
 from coterie.compute.local import LocalExecutor
 from coterie.jobs.job import Job
 from coterie.store.tables import documents, namespaces, tasks
-from coterie.tenancy.namespaces import NamespaceDeletion
+from coterie.tenancy.namespaces import NamespaceDeletion, resume_deletions
 from support import add_collection
 
 
@@ -59,7 +59,9 @@ def test_a_deleted_namespace_is_gone_at_once_and_a_job_empties_it(client: TestCl
     assert client.post("/v1/namespaces", json={"namespace_name": "old"}).status_code == 200
     with services.db.read() as tx:
         task = tx.execute(tasks.select().where(tasks.c.kind == "namespace.delete")).one()
-    job = Job(task.id, services.db, services.clock, LocalExecutor(), lambda _name, do: do())
+    with services.db.write() as tx:
+        tx.execute(tasks.update().where(tasks.c.id == task.id).values(owner="worker"))
+    job = Job(task.id, "worker", services.db, services.clock, LocalExecutor(), lambda _name, do: do())
     payload = {"namespace_id": namespace, "internal_id": "int_x"}
     for _ in range(2):  # it may be repeated
         NamespaceDeletion(services.vectors, services.blobs).run(job, payload)
@@ -67,3 +69,29 @@ def test_a_deleted_namespace_is_gone_at_once_and_a_job_empties_it(client: TestCl
     with services.db.read() as tx:
         assert tx.execute(documents.select().where(documents.c.namespace_id == namespace)).first() is None
         assert tx.execute(namespaces.select().where(namespaces.c.id == namespace)).first() is None
+
+
+@pytest.mark.parametrize("name", ["Größen", "日本", "Ωmega"])
+def test_a_name_of_any_script_is_chosen_by_its_header(client: TestClient, name: str) -> None:
+    made = client.post("/v1/namespaces", json={"namespace_name": name}).json()
+    answer = client.post("/v1/collections", json={"collection_name": "c"}, headers={b"X-Namespace": name.encode()})
+    assert answer.status_code == 200, answer.text
+    assert client.post("/v1/collections/list", headers={"X-Namespace": made["namespace_id"]}).json()["total_count"] == 1
+
+
+def test_the_deletion_of_a_namespace_is_seen_through(client: TestClient, services: Services) -> None:
+    client.post("/v1/namespaces", json={"namespace_name": "old"})
+    client.delete("/v1/namespaces/old")
+    task = client.post("/v1/tasks/list").json()["results"][0]["task_id"]
+    refused = client.delete(f"/v1/tasks/{task}")
+    assert (refused.status_code, refused.json()["error"]["type"]) == (409, "ConflictError")
+    with services.db.write() as tx:
+        resume_deletions(tx, "2026-01-01T00:00:00.000000Z")
+    assert client.post("/v1/tasks/list").json()["total_count"] == 1
+    with services.db.write() as tx:
+        tx.execute(tasks.update().values(status="FAILED"))
+        resume_deletions(tx, "2026-01-01T00:00:00.000000Z")
+    with services.db.read() as tx:
+        rows = tx.execute(tasks.select().order_by(tasks.c.pk)).all()
+    assert [row.status for row in rows] == ["FAILED", "PENDING"]
+    assert rows[0].payload == rows[1].payload

@@ -6,12 +6,12 @@ requests that wait for SQLite's one writer would leave no thread for the one tha
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Header, Request
-from sqlalchemy import BindParameter, and_, bindparam, or_, select
+from sqlalchemy import BindParameter, Connection, and_, bindparam, or_, select
 
 from coterie.config import Settings
 from coterie.kit.clock import Clock, iso
@@ -34,16 +34,19 @@ class Services:
     vectors: VectorStore
     blobs: BlobStore
     clock: Clock
+    on_collection_renamed: Callable[[Connection, str], None]
+    """Called with a collection's id in the transaction that renames it: others keep its name to be found by."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """Who asks: an organization, one of its users, and what the key may do."""
+    """Who asks: an organization, one of its users, what the key may do and when it ends (None: never)."""
 
     org_id: str
     internal_id: str
     user_id: str
     permissions: frozenset[str]
+    expires_at: str | None = field(default=None, kw_only=True)
 
     def require(self, need: str) -> None:
         """Raise Forbidden unless the key may do `need` (one of `GRANTS`)."""
@@ -122,8 +125,8 @@ def identify(
     row = next(iter(read(_AUTHENTICATE, {"hash": hash_key(key.strip()), "wanted": wanted})), None)
     if row is None or (row[4] is not None and row[4] <= now):
         raise Unauthorized("this API key is not valid: it is unknown, revoked or expired")
-    org_id, internal_id, user_id, permissions, _, namespace_id, namespace_name = row
-    account = Account(org_id, internal_id, user_id, frozenset(orjson.loads(permissions)))
+    org_id, internal_id, user_id, permissions, expires_at, namespace_id, namespace_name = row
+    account = Account(org_id, internal_id, user_id, frozenset(orjson.loads(permissions)), expires_at=expires_at)
     return account, (namespace_id, namespace_name)
 
 
@@ -131,11 +134,19 @@ def find_tenant(
     read: Callable[[Any, dict[str, str]], Any], authorization: str | None, namespace: str | None, now: str
 ) -> Tenant:
     """The tenant of a request. Raises Unauthorized, or NotFound for a namespace that is not this account's."""
-    wanted = namespace or DEFAULT_NAMESPACE
+    wanted = _as_utf8(namespace or DEFAULT_NAMESPACE)
     account, (namespace_id, name) = identify(read, authorization, wanted, now)
     if namespace_id is None:
         raise NotFound(f"namespace '{wanted}' does not exist; POST /v1/namespaces/list shows yours")
     return Tenant(account.org_id, account.internal_id, account.user_id, account.permissions, namespace_id, name)
+
+
+def _as_utf8(value: str) -> str:
+    """A header's text: the framework reads bytes as Latin-1, clients write names of other scripts in UTF-8."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
 
 
 class NeedsAccount:

@@ -12,13 +12,15 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from coterie.api.bodies import too_large
 from coterie.api.observe import request_id
 from coterie.api.schemas import ErrorResponse, ValidationErrorResponse
-from coterie.kit.errors import CoterieError, Invalid, Issue, TooLarge
+from coterie.kit.errors import CoterieError, Invalid, Issue, TooLarge, Unavailable
 
 log = logging.getLogger("coterie.api")
 
@@ -73,7 +75,7 @@ def render(error: CoterieError) -> Response:
 
 def refuse_body(limit: int) -> ASGIApp:
     """The answer to a body over its limit; the connection is closed, for its rest will not be read."""
-    response = render(TooLarge(f"the body is larger than this route's limit of {limit} bytes"))
+    response = render(TooLarge(too_large(limit)))
     response.headers["Connection"] = "close"
     return response
 
@@ -83,6 +85,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(CoterieError, _known)
     app.add_exception_handler(RequestValidationError, _not_well_formed)
     app.add_exception_handler(HTTPException, _from_framework)
+    app.add_exception_handler(OperationalError, _store_unavailable)
 
 
 def _known(_request: Request, error: Exception) -> Response:
@@ -110,6 +113,12 @@ def _from_framework(_request: Request, error: Exception) -> Response:
     response = render(known)
     response.headers.update(error.headers or {})
     return response
+
+
+def _store_unavailable(_request: Request, error: Exception) -> Response:
+    """The store is locked by another process for too long, ran over a time limit or is not there."""
+    log.error("the store did not do its part", exc_info=error)
+    return render(Unavailable("the store of records is busy or does not answer; nothing was changed, try again", 2))
 
 
 def render_unknown(error: Exception) -> Response:

@@ -16,7 +16,7 @@ from coterie.jobs import queue
 from coterie.kit.errors import AlreadyExists, BadRequest, invalid
 from coterie.kit.ids import new_id
 from coterie.listing.fields import rows_for, search_text
-from coterie.store.tables import cluster_counts, clusters, fields, runs, tasks
+from coterie.store.tables import cluster_counts, clusters, collections, fields, runs, tasks
 
 MAX_CLUSTERS = 2_000_000
 MAX_METADATA = 16_384
@@ -110,6 +110,20 @@ def delete_cluster(tx: Connection, tenant: Tenant, identifier: str) -> list[str]
     return run_ids
 
 
+def follow_rename(tx: Connection, collection_id: str) -> None:
+    """Let the definitions that use a collection be found by its new name."""
+    using = select(fields.c.row_id).where(
+        fields.c.namespace_id
+        == select(collections.c.namespace_id).where(collections.c.id == collection_id).scalar_subquery(),
+        fields.c.kind == KIND,
+        fields.c.path == "input_collections",
+        fields.c.str == collection_id,
+    )
+    for row in tx.execute(select(clusters).where(clusters.c.pk.in_(using.scalar_subquery()))).all():
+        columns = _columns(tx, orjson.loads(row.resource), row.run_text)
+        tx.execute(update(clusters).where(clusters.c.pk == row.pk).values(search_text=columns["search_text"]))
+
+
 def vector_names_of(config: VectorBasedConfig) -> list[str]:
     """The names that a definition's vectors may have. Raises Invalid."""
     loc = ("body", "vector_config")
@@ -172,12 +186,18 @@ def _columns(tx: Connection, resource: Mapping[str, Any], run_text: str) -> dict
     return {
         "name": resource["cluster_name"],
         "resource": orjson.dumps(resource).decode(),
-        "search_text": search_text([*_search_parts(resource), *resource["collection_ids"], run_text]),
+        "search_text": search_text([*_search_parts(resource), *_collection_names(tx, resource), run_text]),
         "run_text": run_text,
         "status": resource["status"],
         "last_run_id": resource["last_run_id"],
         "num_documents": resource["num_documents_clustered"] or 0,
     }
+
+
+def _collection_names(tx: Connection, resource: Mapping[str, Any]) -> Sequence[str]:
+    """What the definition's collections are called, now and when it was made."""
+    named = select(collections.c.name).where(collections.c.id.in_(resource["input_collections"]))
+    return [*tx.scalars(named), *resource["collection_ids"]]
 
 
 def _search_parts(resource: Mapping[str, Any]) -> Sequence[str | None]:

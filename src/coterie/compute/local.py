@@ -59,9 +59,13 @@ class LocalExecutor:
     def _take(self) -> "_Child":
         self._stay_if_closing()
         with self._lock:
-            child = self._idle.pop() if self._idle else _Child(self._context)
+            child = next((child for child in iter(self._pop_idle, None) if child.is_alive()), None)
+            child = child or _Child(self._context)
             self._busy.add(child)
         return child
+
+    def _pop_idle(self) -> "_Child | None":
+        return self._idle.pop() if self._idle else None
 
     def _give_back(self, child: "_Child") -> None:
         with self._lock:
@@ -82,6 +86,10 @@ class _Child:
         self._process = context.Process(target=serve_stages, args=(theirs,), name="coterie-stage", daemon=True)
         self._process.start()
         theirs.close()
+
+    def is_alive(self) -> bool:
+        """Whether the process can take a call: one that waited may have been killed for its memory."""
+        return self._process.is_alive()
 
     def call(self, stage: str, arguments: Mapping[str, Any], poll: Poll) -> tuple[str, Any]:
         """The child's last message: ("result", value) or ("error", (code, message))."""

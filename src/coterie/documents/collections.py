@@ -1,6 +1,6 @@
 """Collections: reads and the rules of a write."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -15,13 +15,17 @@ from coterie.listing.answer import Listed, run_list
 from coterie.listing.fields import search_text
 from coterie.listing.sql import Source
 from coterie.listing.tree import Listable, ListQuery
-from coterie.store.tables import collections, vector_spaces
+from coterie.store.db import Db
+from coterie.store.tables import collections, documents, vector_spaces
 
 MAX_COLLECTIONS = 10_000
 """Collections of one namespace."""
 
 MAX_METADATA = 65_536
 """Bytes of a resource's own metadata as JSON."""
+
+DELETE_ROWS = 20_000
+"""Documents that go in one transaction."""
 
 PATCHABLE = ("collection_name", "description", "metadata", "enabled")
 
@@ -71,6 +75,8 @@ def create_collection(tx: Connection, tenant: Tenant, request: Mapping[str, Any]
         raise BadRequest(f"a namespace has at most {MAX_COLLECTIONS} collections")
     _check_free(tx, tenant, request["collection_name"])
     _check_metadata(request.get("metadata"))
+    if request["feature_extractors"] and request["feature_extractor"]:
+        raise BadRequest("'feature_extractor' stands for a 'feature_extractors' of one; send one of them")
     extractors = request["feature_extractors"] or [request["feature_extractor"] or _bring_your_own()]
     resource = {
         "collection_id": new_id("col"),
@@ -100,8 +106,18 @@ def create_collection(tx: Connection, tenant: Tenant, request: Mapping[str, Any]
     return orjson.dumps(resource).decode()
 
 
-def update_collection(tx: Connection, tenant: Tenant, identifier: str, changes: Mapping[str, Any], now: str) -> str:
-    """Change what can be changed; the collection as JSON. Raises BadRequest naming what cannot."""
+def update_collection(
+    tx: Connection,
+    tenant: Tenant,
+    identifier: str,
+    changes: Mapping[str, Any],
+    now: str,
+    on_renamed: Callable[[Connection, str], None],
+) -> str:
+    """Change what can be changed; the collection as JSON. Raises BadRequest naming what cannot.
+
+    `on_renamed` is called with its id when it has a new name.
+    """
     row = find_collection(tx, tenant, identifier)
     for key in changes:
         if key not in PATCHABLE:
@@ -109,15 +125,27 @@ def update_collection(tx: Connection, tenant: Tenant, identifier: str, changes: 
     _check_changes(tx, tenant, row, changes)
     resource = {**orjson.loads(row.resource), **changes, "updated_at": now}
     tx.execute(update(collections).where(collections.c.pk == row.pk).values(**_columns(resource)))
+    if resource["collection_name"] != row.name:
+        on_renamed(tx, row.id)
     return orjson.dumps(resource).decode()
 
 
 def delete_collection(tx: Connection, tenant: Tenant, identifier: str) -> str:
-    """Delete a collection with its documents; its id, for what is stored elsewhere. Raises NotFound."""
+    """Delete a collection, which hides its documents; its id, for `delete_documents`. Raises NotFound."""
     row = find_collection(tx, tenant, identifier)
     tx.execute(delete(collections).where(collections.c.pk == row.pk))
     collection_id: str = row.id
     return collection_id
+
+
+def delete_documents(db: Db, collection_id: str) -> None:
+    """Delete the documents that a collection left, in short transactions, so that no other write waits for long."""
+    own = documents.c.collection_id == collection_id
+    some = select(documents.c.pk).where(own).limit(DELETE_ROWS).scalar_subquery()
+    deleted = DELETE_ROWS
+    while deleted == DELETE_ROWS:
+        with db.write() as tx:
+            deleted = tx.execute(delete(documents).where(documents.c.pk.in_(some))).rowcount
 
 
 def count_documents(tx: Connection, collection_id: str, more: int) -> None:

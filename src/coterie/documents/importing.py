@@ -1,15 +1,21 @@
 """Bulk import: a spooled file to documents, block by block, in memory that does not grow with the file.
 
 Without `strict`, each block is a transaction of its own: sound rows land, faulty ones are reported by number. With it,
-the file is read twice, first to find any fault, then to write all of it in one transaction.
+the file is read twice, first to find any fault, then to store its vectors, which nothing leads to yet, and to put its
+records by; one transaction, which holds the store's lock for no more than its own writing, then makes all visible.
 """
 
-from collections.abc import Iterator, Mapping
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
+from numpy.typing import NDArray
 
 from coterie.api.context import Services, Tenant
 from coterie.documents.collections import find_collection, spaces_of
@@ -28,9 +34,11 @@ from coterie.documents.writing import (
 from coterie.kit.clock import iso
 from coterie.kit.errors import BadRequest
 from coterie.store.db import reserve
-from coterie.store.vectors import Keys
+from coterie.store.vectors import Matrix
 
 MAX_FAULTS = 1_000
+MAX_STRICT_ROWS = 500_000
+"""Rows of a strict import, which are written in one transaction that others wait for."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,13 @@ class ImportFile:
     strict: bool = False
 
 
+def _table_of_marks() -> sqlite3.Connection:
+    marks = sqlite3.connect("", isolation_level=None)  # a temporary file that SQLite makes, and deletes at the end
+    marks.execute("CREATE TABLE marks (mark INTEGER PRIMARY KEY)")
+    marks.execute("BEGIN")
+    return marks
+
+
 @dataclass
 class Report:
     """What came of an import so far."""
@@ -51,7 +66,7 @@ class Report:
     failed: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
     rows: int = 0
-    seen: set[int] = field(default_factory=set)
+    _seen: sqlite3.Connection = field(default_factory=_table_of_marks)
 
     def fault(self, row: int, error: str) -> None:
         """Count a faulty row, and keep the first MAX_FAULTS."""
@@ -59,23 +74,28 @@ class Report:
         if len(self.errors) < MAX_FAULTS:
             self.errors.append({"row": row, "error": error})
 
+    def take_id(self, identity: str) -> None:
+        """Refuse an id that the file had before. Hashes stand for ids, in a file of their own: there may be many."""
+        if not self._seen.execute("INSERT OR IGNORE INTO marks VALUES (?)", (hash(identity),)).rowcount:
+            raise BadDocument(f"id '{identity}' comes twice in the file; the first one counts")
+
+    def close(self) -> None:
+        """Let go of the ids."""
+        self._seen.close()
+
 
 def import_documents(services: Services, tenant: Tenant, collection: str, file: ImportFile) -> dict[str, Any]:
     """Import the file; how many rows landed and which did not. Raises BadRequest, NotFound."""
     with services.db.read() as tx:
         collection_id = find_collection(tx, tenant, collection).id
         spaces = spaces_of(tx, collection_id)
-    report = Report()
     if file.strict:
         _check_all(file, spaces)
-        _import_at_once(services, tenant, collection_id, file, report)
-    else:
-        claimed: dict[str, int] = {}
-        for batch in _batches(file, spaces, report):
-            if _sizes(batch).items() - claimed.items():
-                claimed = _claim(services, collection_id, batch)
-            write_batch(services, tenant, collection_id, batch)
-            report.imported += len(batch.ids)
+    with closing(Report()) as report:
+        if file.strict:
+            _import_at_once(services, tenant, collection_id, file, report)
+        else:
+            _import_what_is_sound(services, tenant, collection_id, file, report)
     return {
         "collection_id": collection_id,
         "imported": report.imported,
@@ -84,10 +104,27 @@ def import_documents(services: Services, tenant: Tenant, collection: str, file: 
     }
 
 
+def _import_what_is_sound(
+    services: Services, tenant: Tenant, collection_id: str, file: ImportFile, report: Report
+) -> None:
+    with services.db.read() as tx:
+        spaces = spaces_of(tx, collection_id)
+    claimed: dict[str, int] = {}
+    for batch in _batches(file, spaces, report):
+        if _sizes(batch).items() - claimed.items():
+            claimed = _claim(services, collection_id, batch)
+        write_batch(services, tenant, collection_id, batch)
+        report.imported += len(batch.ids)
+
+
 def _check_all(file: ImportFile, spaces: Mapping[str, int]) -> None:
-    report = Report()
-    for _ in _batches(file, spaces, report):
-        pass
+    with closing(Report()) as report:
+        for _ in _batches(file, spaces, report):
+            if report.rows > MAX_STRICT_ROWS:
+                raise BadRequest(
+                    f"a strict import has at most {MAX_STRICT_ROWS} rows: nothing was imported; "
+                    "split the file, or import it without 'strict'"
+                )
     if report.failed:
         raise BadRequest(
             f"{report.failed} of {report.rows} rows are faulty and the import is strict: nothing was imported",
@@ -96,20 +133,40 @@ def _check_all(file: ImportFile, spaces: Mapping[str, int]) -> None:
 
 
 def _import_at_once(services: Services, tenant: Tenant, collection_id: str, file: ImportFile, report: Report) -> None:
-    replaced: dict[str, list[Keys]] = {}
-    with services.db.write() as tx:
+    with services.db.read() as tx:
         spaces = spaces_of(tx, collection_id)
-        for batch in _batches(file, spaces, report):
-            if report.failed:
-                raise BadRequest("the collection's vectors changed meanwhile: nothing was imported; try again")
-            claim_spaces(tx, collection_id, _sizes(batch), iso(services.clock.now()))
-            first = reserve(tx, "vectors", sum(len(rows) for rows, _ in batch.vectors.values()))
-            keys = append_vectors(services, tenant, collection_id, batch, first)
-            _, retired = write_records(tx, services, tenant, collection_id, batch, keys)
-            for name, numbers in retired.items():
-                replaced.setdefault(name, []).append(numbers)
-            report.imported += len(batch.ids)
-    retire(services, tenant, collection_id, {name: np.concatenate(found) for name, found in replaced.items()})
+    stored: dict[str, list[int]] = {}
+    with tempfile.TemporaryFile(dir=services.settings.scratch_dir, prefix="import-") as waiting:
+        try:
+            for batch in _batches(file, spaces, report):
+                if report.failed:
+                    raise BadRequest("the collection's vectors changed meanwhile: nothing was imported; try again")
+                _claim(services, collection_id, batch)
+                with services.db.write() as tx:
+                    first = reserve(tx, "vectors", sum(len(rows) for rows, _ in batch.vectors.values()))
+                keys = append_vectors(services, tenant, collection_id, batch, first)
+                for of_document in keys:
+                    for name, key in of_document.items():
+                        stored.setdefault(name, []).append(key)
+                waiting.write(_dump_records(batch, keys) + b"\n")
+                report.imported += len(batch.ids)
+            waiting.seek(0)
+            with services.db.write() as tx:
+                for batch, keys in map(_load_records, waiting):
+                    write_records(tx, services, tenant, collection_id, batch, keys)
+        except BaseException:
+            with services.db.write() as tx:
+                retire(tx, tenant, collection_id, stored, iso(services.clock.now()))
+            raise
+
+
+def _dump_records(batch: Batch, keys: Sequence[Mapping[str, int]]) -> bytes:
+    return orjson.dumps([batch.ids, batch.object_ids, [payload.decode() for payload in batch.payloads], keys])
+
+
+def _load_records(line: bytes) -> tuple[Batch, list[dict[str, int]]]:
+    ids, object_ids, payloads, keys = orjson.loads(line)
+    return Batch(ids, object_ids, [payload.encode() for payload in payloads]), keys
 
 
 def _claim(services: Services, collection_id: str, batch: Batch) -> dict[str, int]:
@@ -146,29 +203,24 @@ def _sound(block: Block, report: Report) -> Batch:
             if number in block.faults:
                 raise BadDocument(block.faults[number])
             payload = dump_payload(block.payloads[number])
-            _take_id(identity, report)
+            if identity is not None:
+                report.take_id(identity)
         except BadDocument as error:
             report.fault(report.rows + number + 1, str(error))
             continue
         ids.append(identity or new_document_id())
         payloads.append(payload)
         kept.append(number)
-    rows = np.array(kept, np.int64)
-    return Batch(ids, ids, payloads, dict(_kept_vectors(block, rows)))
+    return Batch(ids, ids, payloads, dict(_kept_vectors(block, kept)))
 
 
-def _kept_vectors(block: Block, rows: Any) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    for name, matrix in block.vectors.items():
-        having = np.flatnonzero(~block.missing[name][rows]) if name in block.missing else np.arange(len(rows))
-        if len(having):
-            yield name, (having, matrix[rows[having]])
-
-
-def _take_id(identity: str | None, report: Report) -> None:
-    """Refuse an id that the file had before. Hashes stand for ids: a third of the memory."""
-    if identity is None:
-        return
-    mark = hash(identity)
-    if mark in report.seen:
-        raise BadDocument(f"id '{identity}' comes twice in the file; the first one counts")
-    report.seen.add(mark)
+def _kept_vectors(block: Block, kept: Sequence[int]) -> Iterator[tuple[str, tuple[NDArray[np.int64], Matrix]]]:
+    """The vectors of the rows that are kept, at their places among those."""
+    places = np.full(len(block.ids), -1, np.int64)
+    places[kept] = np.arange(len(kept))
+    for name, (rows, matrix) in block.vectors.items():
+        having = places[rows] >= 0
+        if having.all():
+            yield name, (places[rows], matrix)
+        elif having.any():
+            yield name, (places[rows[having]], matrix[having])

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from coterie.api.bodies import parse_json
-from coterie.documents.writing import MAX_DIMENSIONS, BadDocument
+from coterie.documents.schemas import MAX_VECTORS
+from coterie.documents.writing import MAX_DIMENSIONS, MAX_MAGNITUDE, MAX_SPACES, BadDocument, check_vector
 from coterie.features.registry import BRING_YOUR_OWN, is_well_formed, vector_name
 from coterie.kit.errors import BadRequest
 from coterie.store.vectors import Matrix
@@ -46,14 +47,13 @@ class ColumnMap:
 
 @dataclass
 class Block:
-    """Rows of a file: ids (None: to be made up), payloads, per vector name a matrix (n, d) or None where no row of the
-    block has a sound one, with the faults of single rows by position."""
+    """Rows of a file: ids (None: to be made up), payloads, of each vector name the positions (m) of the rows that have
+    a sound one and their vectors (m, d), and the faults of single rows by position."""
 
     ids: list[str | None]
     payloads: list[dict[str, Any]]
-    vectors: dict[str, Matrix]
-    missing: dict[str, NDArray[np.bool_]]
-    faults: dict[int, str]
+    vectors: dict[str, tuple[NDArray[np.int64], Matrix]] = field(default_factory=dict)
+    faults: dict[int, str] = field(default_factory=dict)
 
 
 def parse_vector_columns(given: Sequence[str]) -> dict[str, str]:
@@ -96,7 +96,7 @@ def _arrow_blocks(batches: Iterator[pa.RecordBatch], mapping: ColumnMap, spaces:
         rows = _rows_of_a_block(batch, columns)
         for start in range(0, batch.num_rows, rows):
             block = _arrow_block(batch.slice(start, rows), mapping, columns, known)
-            known.update({name: matrix.shape[1] for name, matrix in block.vectors.items() if name not in known})
+            known.update({name: matrix.shape[1] for name, (_, matrix) in block.vectors.items() if name not in known})
             yield block
 
 
@@ -110,6 +110,8 @@ def _vector_columns(schema: pa.Schema, mapping: ColumnMap) -> dict[str, str]:
         if column not in schema.names:
             raise BadRequest(f"the file has no column '{column}'; it has {', '.join(schema.names[:20])}")
     for name in schema.names:
+        if schema.names.count(name) > 1:
+            raise BadRequest(f"the file has two columns '{name}': rename one")
         if pa.types.is_binary(schema.field(name).type) or pa.types.is_large_binary(schema.field(name).type):
             raise BadRequest(f"column '{name}' holds bytes, which metadata cannot: drop it or encode it as text")
     if mapping.vectors:
@@ -125,21 +127,33 @@ def _is_list(kind: Any, of: Any) -> bool:
 def _arrow_block(
     batch: pa.RecordBatch, mapping: ColumnMap, columns: Mapping[str, str], known: Mapping[str, int]
 ) -> Block:
-    block = Block([None] * batch.num_rows, [], {}, {}, {})
+    block = Block([None] * batch.num_rows, [])
     for column, name in columns.items():
         if not is_well_formed(name):
             raise BadRequest(f"column '{column}' is no vector name; map it with vector_column={column}:a_name")
         _take_vectors(block, name, batch.column(column), known.get(name))
     id_column = mapping.id_column or next((name for name in ID_COLUMNS if name in batch.schema.names), None)
     rest = [name for name in batch.schema.names if name != id_column and name not in columns]
-    block.payloads = (
-        [_flatten(row) for row in batch.select(rest).to_pylist()] if rest else [{} for _ in range(batch.num_rows)]
-    )
+    values = [_values(batch, name) for name in rest]
+    block.payloads = [_flatten(dict(zip(rest, row, strict=True))) for row in zip(*values, strict=True)] or [
+        {} for _ in range(batch.num_rows)
+    ]
     if id_column is not None:
-        block.ids = [
-            _identity(value, number, block) for number, value in enumerate(batch.column(id_column).to_pylist())
-        ]
+        block.ids = [_identity(value, number, block) for number, value in enumerate(_values(batch, id_column))]
     return block
+
+
+def _values(batch: pa.RecordBatch, name: str) -> list[Any]:
+    """A column as Python's values. Raises BadRequest for what has none: broken UTF-8, a day in the year 10,000."""
+    column = batch.column(name)
+    try:
+        if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+            column = pc.cast(column, pa.timestamp("us", column.type.tz), safe=False)
+        values: list[Any] = column.to_pylist()
+        return values
+    except (ValueError, OverflowError, pa.ArrowException) as error:
+        fault = str(error).splitlines()[0][:200]
+        raise BadRequest(f"column '{name}' holds what metadata cannot: {fault}") from error
 
 
 def _take_vectors(block: Block, name: str, column: Any, dimensions: int | None) -> None:
@@ -152,6 +166,7 @@ def _take_vectors(block: Block, name: str, column: Any, dimensions: int | None) 
     if not 1 <= expected <= MAX_DIMENSIONS:
         expected = dimensions or 1
     sound = lengths == expected
+    rows = np.flatnonzero(sound)
     for number in np.flatnonzero(~sound).tolist():
         block.faults.setdefault(number, _length_fault(name, int(lengths[number]), expected))
     flat = column.filter(pa.array(sound)).flatten()
@@ -161,13 +176,15 @@ def _take_vectors(block: Block, name: str, column: Any, dimensions: int | None) 
             if pa.types.is_floating(flat.type)
             else flat.cast(pa.float64()).fill_null(float("nan"))
         )
-    matrix = np.zeros((len(lengths), expected), np.float32)
     with np.errstate(over="ignore"):
-        matrix[sound] = flat.to_numpy(zero_copy_only=False).reshape(-1, expected).astype(np.float32)
-    for number in np.flatnonzero(~np.isfinite(matrix).all(axis=1)).tolist():
-        block.faults.setdefault(number, f"vector '{name}' holds NaN, infinity or null")
-        matrix[number] = 0
-    block.vectors[name] = matrix
+        matrix = flat.to_numpy(zero_copy_only=False).reshape(-1, expected).astype(np.float32)
+    usable = (np.abs(matrix) <= MAX_MAGNITUDE).all(axis=1)
+    for number in rows[~usable].tolist():
+        block.faults.setdefault(number, f"vector '{name}' holds NaN, infinity, null or more than {MAX_MAGNITUDE:g}")
+    if not usable.all():
+        rows, matrix = rows[usable], matrix[usable]
+    if len(rows):
+        block.vectors[name] = (rows, matrix)
 
 
 def _length_fault(name: str, length: int, expected: int) -> str:
@@ -215,23 +232,24 @@ def _json_blocks(lines: BinaryIO, mapping: ColumnMap, spaces: Mapping[str, int])
 
 
 def _json_block(lines: Sequence[bytes], mapping: ColumnMap, known: dict[str, int]) -> Block:
-    block = Block([None] * len(lines), [{} for _ in lines], {}, {}, {})
-    vectors: dict[str, dict[int, list[float]]] = {}
+    block = Block([None] * len(lines), [{} for _ in lines])
+    vectors: dict[str, dict[int, Matrix]] = {}
     for number, line in enumerate(lines):
         try:
-            _take_line(block, number, parse_json(line), mapping, vectors)
+            for name, vector in _take_line(block, number, parse_json(line), mapping, known).items():
+                vectors.setdefault(name, {})[number] = vector
         except (json.JSONDecodeError, BadDocument) as error:
-            block.faults.setdefault(number, f"not a JSON document: {error}")
+            prefix = "not a JSON document: " if isinstance(error, json.JSONDecodeError) else ""
+            block.faults.setdefault(number, f"{prefix}{error}")
     for name, by_row in vectors.items():
-        _stack(block, name, by_row, known)
+        block.vectors[name] = (np.array(list(by_row), np.int64), np.vstack(list(by_row.values())))
     return block
 
 
-def _take_line(
-    block: Block, number: int, row: Any, mapping: ColumnMap, vectors: dict[str, dict[int, list[float]]]
-) -> None:
+def _take_line(block: Block, number: int, row: Any, mapping: ColumnMap, known: dict[str, int]) -> dict[str, Matrix]:
+    """Put a line's id and payload into the block; its vectors by name. Raises BadDocument."""
     if not isinstance(row, dict):
-        raise BadDocument("a line is an object")
+        raise BadDocument("not a JSON document: a line is an object")
     id_column = mapping.id_column or next((name for name in ID_COLUMNS if name in row), None)
     if id_column is not None:
         block.ids[number] = _identity(row.pop(id_column, None), number, block)
@@ -245,38 +263,18 @@ def _take_line(
         for column in DEFAULT_COLUMNS:
             if column in row:
                 found[BRING_YOUR_OWN] = row.pop(column)
-    for name, values in found.items():
-        vectors.setdefault(name, {})[number] = values
+    if len(found) > MAX_VECTORS:
+        raise BadDocument(f"a document has at most {MAX_VECTORS} vectors")
     block.payloads[number] = _flatten(row)
+    return {name: _line_vector(name, values, known) for name, values in found.items()}
 
 
-def _stack(block: Block, name: str, by_row: dict[int, list[float]], known: dict[str, int]) -> None:
-    matrix: Matrix | None = None
-    absent = np.ones(len(block.ids), bool)
-    for number, values in by_row.items():
-        fault = _value_fault(name, values, known.get(name))
-        if fault is None:
-            with np.errstate(over="ignore"):
-                vector = np.asarray(values, np.float64).astype(np.float32)
-            fault = None if np.isfinite(vector).all() else f"vector '{name}' overflows 32-bit floats"
-        if fault is not None:
-            block.faults.setdefault(number, fault)
-            continue
-        known.setdefault(name, len(vector))
-        if matrix is None:
-            matrix = np.zeros((len(block.ids), len(vector)), np.float32)
-        matrix[number] = vector
-        absent[number] = False
-    if matrix is not None:
-        block.vectors[name] = matrix
-        block.missing[name] = absent
-
-
-def _value_fault(name: str, values: Any, dimensions: int | None) -> str | None:
-    if not is_well_formed(name):
-        return f"'{name[:50]}' is no vector name: use 1 to 100 letters, digits, '_', '.' or '-'"
+def _line_vector(name: str, values: Any, known: dict[str, int]) -> Matrix:
+    """A vector as (1, d); the first of its name says how long the others are."""
     if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
-        return f"vector '{name}' is not a list of numbers"
-    if not 1 <= len(values) <= MAX_DIMENSIONS or len(values) != (dimensions or len(values)):
-        return _length_fault(name, len(values), dimensions or 1)
-    return None
+        raise BadDocument(f"vector '{name[:100]}' is not a list of numbers")
+    if name not in known and len(known) >= MAX_SPACES:
+        raise BadDocument(f"vector '{name[:100]}': a collection has at most {MAX_SPACES} names of vectors")
+    vector = check_vector(values, name, known.get(name))
+    known.setdefault(name, vector.shape[1])
+    return vector

@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from coterie.api.bodies import StrictRoute
-from coterie.api.context import Context, Creator, Deleter, Reader, Updater
+from coterie.api.bodies import StrictRoute, read_json
+from coterie.api.context import Context, Creator, Deleter, Reader, Services, Tenant, Updater
 from coterie.api.errors import CONFLICT, ERRORS, json_response
 from coterie.api.schemas import DocumentedAs, ErrorResponse, GenericDeleteResponse
 from coterie.documents import collections, queries, service
@@ -52,6 +54,9 @@ SPOOL_BYTES = 1024 * 1024
 _BODY = {"schema": {"type": "string", "format": "binary"}}
 _IMPORT: dict[str, Any] = {
     "requestBody": {"required": True, "content": dict.fromkeys((PARQUET[0], ARROW[0], NDJSON[0]), _BODY)}
+}
+_BATCH: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": BatchRequest.model_json_schema()}}}
 }
 _WRONG_TYPE: dict[int | str, dict[str, Any]] = {415: {"model": ErrorResponse, "description": "Unsupported Media Type"}}
 
@@ -102,7 +107,8 @@ def get_collection(collection_identifier: str, tenant: Reader, services: Context
 def update_collection(collection_identifier: str, body: dict[str, Any], tenant: Updater, services: Context) -> Response:
     """Change a collection's name, description or metadata."""
     with services.db.write() as tx:
-        changed = collections.update_collection(tx, tenant, collection_identifier, body, iso(services.clock.now()))
+        now, follow = iso(services.clock.now()), services.on_collection_renamed
+        changed = collections.update_collection(tx, tenant, collection_identifier, body, now, follow)
     return Response(changed, media_type="application/json")
 
 
@@ -112,6 +118,7 @@ def delete_collection(collection_identifier: str, tenant: Deleter, services: Con
     with services.db.write() as tx:
         collection_id = collections.delete_collection(tx, tenant, collection_identifier)
     services.vectors.drop(tenant.namespace_id, collection_id)
+    collections.delete_documents(services.db, collection_id)
     return Response(status_code=204)
 
 
@@ -154,10 +161,22 @@ def list_documents(
     return Response(write_answer(listed, query, request.url.path), media_type="application/json")
 
 
-@document.post("/batch", response_model=BatchResponse)
-def write_documents(collection_identifier: str, body: BatchRequest, tenant: Creator, services: Context) -> Response:
+@document.post("/batch", response_model=BatchResponse, openapi_extra=_BATCH)
+async def write_documents(collection_identifier: str, request: Request, tenant: Creator, services: Context) -> Response:
     """Write up to 1,000 documents; each is taken or refused on its own."""
-    results = service.write_raw(services, tenant, collection_identifier, body.documents)
+    try:
+        given = await read_json(request, services.settings.batch_body_limit)
+    except ClientDisconnect as error:
+        raise BadRequest("the request was cut off: nothing was written") from error
+    return await run_in_threadpool(_write_batch, services, tenant, collection_identifier, given)
+
+
+def _write_batch(services: Services, tenant: Tenant, collection_identifier: str, given: Any) -> Response:
+    try:
+        batch = BatchRequest.model_validate(given)
+    except ValidationError as error:
+        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors()]) from error
+    results = service.write_raw(services, tenant, collection_identifier, batch.documents)
     failed = sum(result["error"] is not None for result in results)
     return json_response({"results": results, "succeeded": len(results) - failed, "failed": failed})
 

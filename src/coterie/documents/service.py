@@ -116,8 +116,8 @@ def update_document(
         vectors_text = orjson.dumps({**old_keys, **new_keys}).decode()
         values = {"resource": text, "vectors": vectors_text, "updated_at": now}
         tx.execute(update(documents).where(documents.c.pk == row.pk).values(values))
-    replaced = {name: np.array([key]) for name, key in old_keys.items() if name in new_keys}
-    retire(services, tenant, collection_id, replaced)
+        replaced = {name: [key] for name, key in old_keys.items() if name in new_keys}
+        retire(tx, tenant, collection_id, replaced, now)
     return text
 
 
@@ -128,7 +128,7 @@ def delete_document(services: Services, tenant: Tenant, collection: str, documen
         row = find_document(tx, tenant, collection_id, document_id)
         tx.execute(delete(documents).where(documents.c.pk == row.pk))
         count_documents(tx, collection_id, -1)
-    retire(services, tenant, collection_id, keys_by_name([row.vectors]))
+        retire(tx, tenant, collection_id, keys_by_name([row.vectors]), iso(services.clock.now()))
 
 
 class _Prepared:

@@ -1,11 +1,10 @@
 """How documents are written: vectors first, then the records that make them visible, in one transaction.
 
 A vector that no record points at is invisible, so a crash in between leaves nothing half-written. An upsert writes new
-vectors and retires the old ones after its commit.
+vectors and retires the old ones.
 """
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, bindparam, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
+from coterie.api.bodies import MAX_DEPTH, has_nul, is_too_deep
 from coterie.api.context import Services, Tenant
 from coterie.documents.collections import count_documents, spaces_of
 from coterie.features.registry import is_well_formed
@@ -22,14 +22,15 @@ from coterie.kit.clock import iso
 from coterie.kit.errors import NotFound
 from coterie.kit.ids import new_id
 from coterie.store.db import execute_many, reserve
-from coterie.store.tables import collections, documents, vector_spaces
-from coterie.store.vectors import Keys, Matrix, Space
-
-log = logging.getLogger("coterie.documents")
+from coterie.store.tables import collections, documents, retired_vectors, vector_spaces
+from coterie.store.vectors import Matrix, Space
 
 MAX_DIMENSIONS = 16_384
 MAX_SPACES = 256
 """Names of vectors in one collection."""
+
+MAX_MAGNITUDE = 1e18
+"""Of a vector's numbers: their squares, summed, then stay well inside 32-bit floats."""
 
 MAX_PAYLOAD = 65_536
 """Bytes of one document's metadata as JSON."""
@@ -67,6 +68,10 @@ def dump_payload(payload: Mapping[str, Any]) -> bytes:
         raise BadDocument(f"metadata cannot be stored as JSON: {error}") from error
     if len(text) > MAX_PAYLOAD:
         raise BadDocument(f"metadata is {len(text)} bytes of JSON; the limit is {MAX_PAYLOAD}")
+    if b"\\u0000" in text and has_nul(orjson.loads(text)):
+        raise BadDocument("metadata holds text with NUL (U+0000)")
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and is_too_deep(payload):
+        raise BadDocument(f"metadata is nested more than {MAX_DEPTH} levels deep")
     return text
 
 
@@ -80,11 +85,10 @@ def check_vector(values: Sequence[float], name: str, dimensions: int | None) -> 
         raise BadDocument(
             f"vector '{name}' has {len(values)} numbers; this collection's '{name}' vectors have {dimensions}"
         )
-    with np.errstate(over="ignore"):
-        vector = np.asarray(values, np.float64).astype(np.float32)
-    if not np.isfinite(vector).all():
-        raise BadDocument(f"vector '{name}' holds numbers that are not finite as 32-bit floats")
-    return vector[None, :]
+    vector = np.asarray(values, np.float64)
+    if not (np.abs(vector) <= MAX_MAGNITUDE).all():
+        raise BadDocument(f"vector '{name}' holds numbers that are not finite or beyond {MAX_MAGNITUDE:g}")
+    return vector.astype(np.float32)[None, :]
 
 
 def claim_spaces(tx: Connection, collection_id: str, wanted: Mapping[str, int], now: str) -> dict[str, int]:
@@ -106,9 +110,7 @@ def write_batch(services: Services, tenant: Tenant, collection_id: str, batch: B
         first = reserve(tx, "vectors", sum(len(rows) for rows, _ in batch.vectors.values()))
     keys = append_vectors(services, tenant, collection_id, batch, first)
     with services.db.write() as tx:
-        created, retired = write_records(tx, services, tenant, collection_id, batch, keys)
-    retire(services, tenant, collection_id, retired)
-    return created
+        return write_records(tx, services, tenant, collection_id, batch, keys)
 
 
 def append_vectors(
@@ -132,8 +134,8 @@ def write_records(
     collection_id: str,
     batch: Batch,
     keys: Sequence[Mapping[str, int]],
-) -> tuple[list[bool], dict[str, Keys]]:
-    """Write the records within a transaction: whether each is new, and by name the vector keys that they replace."""
+) -> list[bool]:
+    """Write the records within a transaction, and retire the vectors that they replace: whether each is new."""
     own = select(collections.c.pk).where(
         collections.c.id == collection_id, collections.c.namespace_id == tenant.namespace_id
     )
@@ -159,24 +161,25 @@ def write_records(
         execute_many(tx, _UPSERT, rows)
     created = [identity not in before for identity in batch.ids]
     count_documents(tx, collection_id, sum(created))
-    return created, _by_name(text for _, text in before.values())
+    retire(tx, tenant, collection_id, keys_by_name(text for _, text in before.values()), now)
+    return created
 
 
-def retire(services: Services, tenant: Tenant, collection_id: str, keys: Mapping[str, Keys]) -> None:
-    """Delete vectors that no record points at any more; after the commit that made it so.
-
-    A failure is logged, not raised: the write is done, and what stays behind is invisible.
-    """
-    for name, numbers in keys.items():
-        try:
-            services.vectors.delete(Space(tenant.namespace_id, collection_id, name), numbers)
-        except OSError:
-            log.warning("%d retired vectors could not be deleted", len(numbers), exc_info=True)
+def retire(tx: Connection, tenant: Tenant, collection_id: str, keys: Mapping[str, Sequence[int]], now: str) -> None:
+    """Note vector keys, by name, that no record points at any more, in the transaction that makes it so."""
+    own = {"namespace_id": tenant.namespace_id, "collection_id": collection_id, "retired_at": now}
+    rows = [{**own, "name": name, "keys": orjson.dumps(numbers).decode()} for name, numbers in keys.items()]
+    if rows:
+        tx.execute(insert(retired_vectors), rows)
 
 
-def keys_by_name(texts: Sequence[str]) -> dict[str, Keys]:
+def keys_by_name(texts: Iterable[str]) -> dict[str, list[int]]:
     """The vector keys of documents, from the JSON that their records hold, by name."""
-    return _by_name(texts)
+    found: dict[str, list[int]] = {}
+    for text in texts:
+        for name, key in orjson.loads(text).items():
+            found.setdefault(name, []).append(key)
+    return found
 
 
 def new_document_id() -> str:
@@ -203,11 +206,3 @@ def _resource(collection_id: str, batch: Batch, number: int, created_at: str, no
         b'"created_at":"%b","updated_at":"%b"}'
         % (identity, collection_id.encode(), object_id, batch.payloads[number], created_at.encode(), now.encode())
     ).decode()
-
-
-def _by_name(texts: Any) -> dict[str, Keys]:
-    found: dict[str, list[int]] = {}
-    for text in texts:
-        for name, key in orjson.loads(text).items():
-            found.setdefault(name, []).append(key)
-    return {name: np.array(keys, np.int64) for name, keys in found.items()}

@@ -25,6 +25,10 @@ class Canceled(Exception):
     """Someone asked for the end of this job."""
 
 
+class Superseded(Exception):
+    """Another worker has this job now: this one was silent for so long that it counted as dead."""
+
+
 class JobFailed(Exception):
     """The job cannot succeed; the message says why and what to do, and is shown to the user."""
 
@@ -46,6 +50,7 @@ class Job:
     """One task in the hands of a worker."""
 
     task_id: str
+    owner: str
     db: Db
     clock: Clock
     executor: Executor
@@ -71,9 +76,11 @@ class Job:
         return lambda: self.executor.run(stage, arguments, poll)
 
     def check(self) -> None:
-        """Raise Canceled if someone asked for the end, or if the task is gone."""
+        """Raise Canceled if someone asked for the end or the task is gone, Superseded if another worker has it."""
         with self.db.read() as tx:
-            row = tx.execute(select(tasks.c.cancel_requested, tasks.c.status).where(tasks.c.id == self.task_id)).first()
+            row = tx.execute(select(tasks).where(tasks.c.id == self.task_id)).first()
+        if row is not None and row.owner != self.owner:
+            raise Superseded
         if row is None or row.cancel_requested or row.status not in queue.OPEN:
             raise Canceled
 
@@ -86,12 +93,17 @@ class Job:
         shown = {"stage": stage, "progress": round(share, 4)}
         with self.db.write() as tx:
             row = tx.execute(select(tasks).where(tasks.c.id == self.task_id)).first()
-            if row is not None and row.status in queue.OPEN:
+            if row is not None and row.status in queue.OPEN and row.owner == self.owner:
                 queue.change(tx, row, iso(self.clock.now()), additional_data=shown)
 
     def complete(self, tx: Connection, outputs: list[Any], **shown: Any) -> bool:
-        """End the task as completed within the caller's transaction; False if it had already ended."""
+        """End the task as completed within the caller's transaction; False if it had already ended.
+
+        Raises Superseded if another worker has it.
+        """
         row = tx.execute(select(tasks).where(tasks.c.id == self.task_id)).first()
+        if row is not None and row.owner != self.owner:
+            raise Superseded
         if row is None or row.status not in queue.OPEN:
             return False
         done = {"stage": "done", "progress": 1.0, **shown}

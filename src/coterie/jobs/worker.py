@@ -6,6 +6,9 @@ worker process has an id of its own and a survivor calls `resume_workflow` for t
 would run a job twice; its application version is pinned, or an upgrade would strand running jobs.
 
 A worker stops as if it crashed, but says goodbye: its jobs are left to be resumed, none is marked failed.
+
+Who has a task is written on it. A worker that was taken for dead, and is not, finds another's name there and stands
+still: what it would record of a step would be read as the step's result.
 """
 
 import logging
@@ -13,17 +16,17 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 from dbos import DBOS, DBOSConfig, SetWorkflowID
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from coterie.compute.executor import Executor, StageError
 from coterie.config import Settings
 from coterie.jobs import queue
-from coterie.jobs.job import Canceled, Handler, Job, JobFailed
+from coterie.jobs.job import Canceled, Handler, Job, JobFailed, Superseded
 from coterie.kit.clock import Clock, iso
 from coterie.kit.errors import CoterieError
 from coterie.kit.ids import new_id
@@ -39,6 +42,10 @@ APPLICATION_VERSION = "1"
 
 DISPATCH_SECONDS = 0.1
 RECONCILE_SECONDS = 5.0
+UPKEEP_SECONDS = 300.0
+LIVE_PROCESS_GRACES = 20
+"""A silent worker whose process still runs on this machine gets so many times the grace."""
+
 MAX_RECOVERIES = 20
 """A job that took down its worker so often is failed rather than tried again."""
 
@@ -47,7 +54,13 @@ class Worker:
     """One worker process: an identity, the job engine and the loop that feeds it."""
 
     def __init__(
-        self, settings: Settings, db: Db, clock: Clock, executor: Executor, handlers: Mapping[str, Handler]
+        self,
+        settings: Settings,
+        db: Db,
+        clock: Clock,
+        executor: Executor,
+        handlers: Mapping[str, Handler],
+        upkeep: Callable[[], None],
     ) -> None:
         self.id = new_id("worker")
         self.settings = settings
@@ -55,9 +68,11 @@ class Worker:
         self.clock = clock
         self.executor = executor
         self.handlers = handlers
+        self.upkeep = upkeep
         self._workflow: Any = None
         self._stopping = threading.Event()
         self._loop = threading.Thread(target=self._feed, name="coterie-dispatch", daemon=True)
+        self._keeper = threading.Thread(target=self._keep_up, name="coterie-upkeep", daemon=True)
 
     def start(self) -> None:
         """Launch the engine and begin to take tasks."""
@@ -71,6 +86,7 @@ class Worker:
             QUEUE, worker_concurrency=self.settings.job_concurrency, polling_interval_sec=DISPATCH_SECONDS
         )
         self._loop.start()
+        self._keeper.start()
 
     def stop(self) -> None:
         """Stop taking tasks and say goodbye. The process must exit next: jobs in hand are for others to resume."""
@@ -89,11 +105,13 @@ class Worker:
         if row is None or row.status not in queue.OPEN:
             return "gone"
         handler, payload = self.handlers[row.kind], orjson.loads(row.payload)
-        job = Job(task_id, self.db, self.clock, self.executor, _dbos_step)
+        job = Job(task_id, self.id, self.db, self.clock, self.executor, _dbos_step)
         try:
             self._begin(task_id)
             outputs = handler.run(job, payload)
             return self._end(task_id, handler, payload, queue.COMPLETED, outputs=outputs)
+        except Superseded:
+            return _stand_still()
         except Canceled:
             return self._end(task_id, handler, payload, queue.CANCELED)
         except (JobFailed, CoterieError, StageError) as error:
@@ -106,7 +124,8 @@ class Worker:
     def _begin(self, task_id: str) -> None:
         with self.db.write() as tx:
             row = tx.execute(select(tasks).where(tasks.c.id == task_id)).first()
-            if row is not None and row.status == queue.PENDING:
+            if row is not None and row.status in queue.OPEN:
+                tx.execute(update(tasks).where(tasks.c.pk == row.pk).values(owner=self.id))
                 queue.change(tx, row, iso(self.clock.now()), status=queue.PROCESSING)
 
     def _end(
@@ -118,15 +137,19 @@ class Worker:
         *,
         error: str | None = None,
         outputs: list[Any] | None = None,
+        owned: bool = True,
     ) -> str:
         with self.db.write() as tx:
             row = tx.execute(select(tasks).where(tasks.c.id == task_id)).first()
-            if row is None or row.status not in queue.OPEN:
-                return status
-            if status != queue.COMPLETED:
-                handler.ended(tx, payload, status, error)
-            queue.change(tx, row, iso(self.clock.now()), status=status, error_message=error, outputs=outputs or [])
-        return status
+            superseded = owned and row is not None and row.owner not in (None, self.id)
+            if row is None:  # its namespace is gone: what the job made meanwhile must go too
+                handler.ended(tx, payload, queue.CANCELED, None)
+            elif row.status in queue.OPEN and not superseded:
+                if status != queue.COMPLETED:
+                    handler.ended(tx, payload, status, error)
+                now = iso(self.clock.now())
+                queue.change(tx, row, now, status=status, error_message=error, outputs=outputs or [])
+        return _stand_still() if superseded else status
 
     # -- the loop --------------------------------------------------------------------------------------------
 
@@ -135,15 +158,30 @@ class Worker:
         while not self._stopping.wait(DISPATCH_SECONDS):
             try:
                 self._dispatch()
-                if time.monotonic() - beaten >= self.settings.heartbeat_seconds:
-                    beaten = time.monotonic()
+                late = time.monotonic() - beaten - self.settings.heartbeat_seconds
+                if late >= 0:
                     self._beat()
-                    self._adopt()
+                    beaten = time.monotonic()
+                    if late < self.settings.worker_grace_seconds / 2:  # else others may have been held up as well
+                        self._adopt()
                 if time.monotonic() - reconciled >= RECONCILE_SECONDS:
                     reconciled = time.monotonic()
                     self._reconcile()
             except Exception:
                 log.exception("the dispatch loop met an error and goes on")
+
+    def _keep_up(self) -> None:
+        """Do the upkeep now and then, in one worker of all: the one that is the oldest."""
+        while not self._stopping.wait(UPKEEP_SECONDS):
+            try:
+                with self.db.read() as tx:
+                    alive = workers.c.seen_at >= time.time() - self.settings.worker_grace_seconds
+                    oldest = select(workers.c.id).where(alive).order_by(workers.c.started_at, workers.c.id)
+                    chosen = tx.scalar(oldest.limit(1))
+                if chosen == self.id:
+                    self.upkeep()
+            except Exception:
+                log.exception("the upkeep met an error and will be tried again")
 
     def _dispatch(self) -> None:
         """Hand waiting tasks to the engine: oldest first, of each lock one at a time."""
@@ -185,11 +223,10 @@ class Worker:
                 tx.execute(delete(workers).where(workers.c.id == dead))
 
     def _silent(self) -> list[str]:
-        horizon = time.time() - self.settings.worker_grace_seconds
         with self.db.write() as tx:
             rows = tx.execute(select(workers).where(workers.c.id != self.id)).all()
-            silent = [row.id for row in rows if row.seen_at < horizon or _process_is_gone(row.host, row.pid)]
-            alive = {row.id for row in rows} - set(silent) | {self.id}
+            silent = [row.id for row in rows if self._is_silent(row)]
+            alive = {row.id for row in rows} - set(silent)
             won = []
             for dead in silent:
                 claim = (
@@ -203,6 +240,18 @@ class Worker:
                 if tx.execute(claim).rowcount:
                     won.append(dead)
         return won
+
+    def _is_silent(self, row: Row[Any]) -> bool:
+        """Whether a worker is dead: its process of this machine is gone, or it said nothing for the grace time.
+
+        A process that runs may just be held up; but its number may also be another program's by now.
+        """
+        silence = time.time() - row.seen_at
+        if row.host != socket.gethostname() or row.seen_at == 0:
+            return bool(silence > self.settings.worker_grace_seconds)
+        if row.pid == os.getpid() or _process_is_gone(row.pid):
+            return True
+        return bool(silence > self.settings.worker_grace_seconds * LIVE_PROCESS_GRACES)
 
     def _reconcile(self) -> None:
         """Bring tasks along whose workflow ended without them: given up by the engine, or lost with its file."""
@@ -221,7 +270,7 @@ class Worker:
             elif status in ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
                 message = "the job ended its worker too often and was given up; the worker's log says more"
                 payload = orjson.loads(row.payload)
-                self._end(row.id, self.handlers[row.kind], payload, queue.FAILED, error=message)
+                self._end(row.id, self.handlers[row.kind], payload, queue.FAILED, error=message, owned=False)
 
 
 def _undispatched(tx: Connection) -> list[Any]:
@@ -244,10 +293,7 @@ def _undispatched(tx: Connection) -> list[Any]:
     return list(tx.execute(waiting).all())
 
 
-def _process_is_gone(host: str, pid: int) -> bool:
-    """Whether a worker of this very machine has ended: known at once, without waiting for its silence."""
-    if host != socket.gethostname():
-        return False
+def _process_is_gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -257,8 +303,21 @@ def _process_is_gone(host: str, pid: int) -> bool:
     return False
 
 
-def _dbos_step(name: str, do: Any) -> Any:
-    return DBOS.run_step({"name": name}, do)
+def _dbos_step(name: str, do: Callable[[], Any]) -> Any:
+    def guarded() -> Any:
+        try:
+            return do()
+        except Superseded:
+            return _stand_still()
+
+    return DBOS.run_step({"name": name}, guarded)
+
+
+def _stand_still() -> str:
+    """Leave a job to the worker that has it now, without a word to the engine. Does not return."""
+    log.warning("another worker has taken this job over; it is left to it")
+    threading.Event().wait()
+    return "superseded"
 
 
 def _dbos_config(settings: Settings, executor_id: str) -> DBOSConfig:

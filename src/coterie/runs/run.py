@@ -27,7 +27,7 @@ from coterie.runs.attributes import group_documents
 from coterie.runs.plan import Plan
 from coterie.runs.results import RunFiles, save_rows, write_results
 from coterie.runs.service import artifact_prefix
-from coterie.store.tables import clusters, collections, runs
+from coterie.store.tables import clusters, collections, runs, tasks
 
 
 class ClusterRun:
@@ -98,11 +98,14 @@ class ClusterRun:
     def _mark_cluster(
         self, tx: Connection, run: Row[Any], changes: Mapping[str, Any], run_text: str | None = None
     ) -> None:
-        """Show a run's state on its definition, unless a later run has taken its place there."""
+        """Show a run's state on its definition; one that has ended gives way to one that is under way or waits."""
         row = tx.execute(select(clusters).where(clusters.c.id == run.cluster_id)).first()
-        if row is not None:
-            now = iso(self.services.clock.now())
-            change_cluster(tx, row.pk, {**changes, "task_id": run.task_id}, now, run_text=run_text)
+        if row is None:
+            return
+        shown = {**changes, "task_id": run.task_id}
+        if changes["status"] not in queue.OPEN and (other := _open_task(tx, row.id, run.task_id)) is not None:
+            shown.update(status=other.status, task_id=other.id, error=None)
+        change_cluster(tx, row.pk, shown, iso(self.services.clock.now()), run_text=run_text)
 
     def _publish(self, job: Job, run_id: str, summary: Mapping[str, Any]) -> None:
         """Make the result visible: the run, its definition and the task, all at once."""
@@ -153,6 +156,14 @@ def load_vectors(services: Services, tenant: Tenant, plan: Plan, folder: Path) -
     out.flush()
     save_rows(folder, [(each.space.collection_id, each.pks, each.ids) for each in members])
     return {"documents": total, "without_vector": sum(each.without for each in members), "feature": name}
+
+
+def _open_task(tx: Connection, lock: str, ended: str) -> Any:
+    """Id and status of the oldest unfinished task of a definition but the one that ends now; None if there is none."""
+    others = select(tasks.c.id, tasks.c.status).where(
+        tasks.c.lock == lock, tasks.c.id != ended, tasks.c.status.in_(queue.OPEN)
+    )
+    return tx.execute(others.order_by(tasks.c.pk).limit(1)).first()
 
 
 def _members(tx: Connection, tenant: Tenant, plan: Plan, collection_id: str) -> documents.Members:

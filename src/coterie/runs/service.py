@@ -11,7 +11,7 @@ from coterie.api.context import Tenant
 from coterie.clusters.queries import find_cluster
 from coterie.clusters.service import change_cluster
 from coterie.jobs import queue
-from coterie.kit.errors import Conflict, NotFound
+from coterie.kit.errors import BadRequest, Conflict, NotFound
 from coterie.kit.ids import new_id
 from coterie.runs.plan import Plan, of_definition
 from coterie.store.tables import runs
@@ -24,7 +24,10 @@ def start_definition(
 ) -> dict[str, Any]:
     """Start a run of a stored definition; its task. Raises NotFound, Conflict."""
     row = find_cluster(tx, tenant, identifier)
-    plan = replace(of_definition(orjson.loads(row.resource)), **changes)
+    plan = of_definition(orjson.loads(row.resource))
+    if plan.attributes and changes.get("sample_size") is not None:
+        raise BadRequest("'sample_size' has no meaning for a grouping by attributes, which takes every document")
+    plan = replace(plan, **changes)
     return start_run(tx, tenant, plan, now, cluster=row, wait=wait)
 
 

@@ -123,8 +123,8 @@ documents = Table(
     metadata,
     Column("pk", Integer, primary_key=True),
     Column("id", Text, nullable=False),
-    Column("namespace_id", Text, nullable=False),  # no foreign key: a collection's documents go with the collection
-    Column("collection_id", Text, ForeignKey("collections.id", ondelete="CASCADE"), nullable=False),
+    Column("namespace_id", Text, nullable=False),
+    Column("collection_id", Text, nullable=False),  # no foreign key: they go after it, some at a time
     Column("resource", Text, nullable=False),
     Column("vectors", Text, nullable=False),  # {"name": key of the row in Lance}
     Column("created_at", Text, nullable=False),
@@ -132,6 +132,19 @@ documents = Table(
     UniqueConstraint("collection_id", "id"),
     Index("ix_documents_newest", "collection_id", Column("created_at").desc(), "id"),
 )
+
+retired_vectors = Table(
+    "retired_vectors",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("namespace_id", Text, nullable=False),
+    Column("collection_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("keys", Text, nullable=False),  # a JSON list of keys that no document points at any more
+    Column("retired_at", Text, nullable=False),
+    Index("ix_retired_vectors_retired_at", "retired_at"),
+)
+"""Vectors that are to be deleted once no one who read their keys before can still be on the way to them."""
 
 clusters = Table(
     "clusters",
@@ -209,6 +222,7 @@ tasks = Table(
     Column("status", Text, nullable=False),
     Column("resource", Text, nullable=False),
     Column("cancel_requested", Boolean, nullable=False, default=False),
+    Column("owner", Text),  # the worker that has it in hand; one that was declared dead is told by this
     Column("dispatched_at", Text),
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text, nullable=False),

@@ -2,13 +2,18 @@
 
 A key is a number from `db.reserve` that is used once. Rows are appended before the SQL commit that makes
 a document point at its key: a row without a document is invisible and harmless, a document without its row
-cannot be. An upsert appends a new row and retires the old key.
+cannot be. An upsert appends a new row and retires the old key, which is deleted later (`documents.upkeep`): whoever has
+read the key just before still finds its row.
 """
 
 import hashlib
+import logging
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +24,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import lance
 
+log = logging.getLogger("coterie.store")
+
 Keys = NDArray[np.int64]
 Matrix = NDArray[np.float32]
 
@@ -27,6 +34,16 @@ SCAN_ROWS = 8192
 
 POINT_READS = 64
 """Up to so many keys are looked up by a filter; more are found in one scan."""
+
+
+APPEND_TRIES = 20
+DELETED_AT_ONCE = 5_000
+
+FRAGMENTS = 16
+"""A dataset of more files than this is compacted."""
+
+VERSIONS_KEPT = timedelta(hours=1)
+"""Older states of a dataset go: no one reads one for so long."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +74,16 @@ class VectorStore:
         vectors = pa.FixedSizeListArray.from_arrays(flat, dimensions)
         table = pa.table({"key": pa.array(keys, pa.int64()), "vector": vectors})
         path = self._path(space)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _lance().write_dataset(table, str(path), mode="append" if path.exists() else "create")
+        if not path.exists():
+            _create(path, table.schema)
+        for attempt in range(APPEND_TRIES):
+            try:
+                _lance().write_dataset(table, str(path), mode="append")
+                return
+            except OSError as error:
+                if not _was_preempted(error) or attempt == APPEND_TRIES - 1:
+                    raise
+                time.sleep(0.01 * (attempt + 1))
 
     def read(self, space: Space, keys: Keys, out: Matrix | None = None) -> Matrix:
         """The vectors of `keys` (n) in their order, as (n, d) float32; into `out` where given.
@@ -81,19 +106,35 @@ class VectorStore:
         return out
 
     def delete(self, space: Space, keys: Keys) -> None:
-        """Retire rows. Called after the commit that stopped pointing at them."""
+        """Delete rows that no document points at."""
         path = self._path(space)
         if len(keys) == 0 or not path.exists():
             return
         dataset = self._open(path)
-        for start in range(0, len(keys), 1000):
-            listed = ",".join(str(int(key)) for key in keys[start : start + 1000])
+        for start in range(0, len(keys), DELETED_AT_ONCE):
+            listed = ",".join(str(int(key)) for key in keys[start : start + DELETED_AT_ONCE])
             dataset.delete(f"key IN ({listed})")
 
     def drop(self, namespace_id: str, collection_id: str | None = None) -> None:
         """Delete every vector of a collection, or of a whole namespace."""
         folder = self.root / namespace_id
         shutil.rmtree(folder / collection_id if collection_id else folder, ignore_errors=True)
+
+    def collections(self) -> Iterator[tuple[str, str, float]]:
+        """Of every collection with vectors: its namespace, its id, and when (UNIX time) a name was last added to it."""
+        for folder in self.root.glob("*/*"):
+            yield folder.parent.name, folder.name, folder.stat().st_mtime
+
+    def compact(self) -> None:
+        """Put small files together, take deleted rows out of the rest, and let go of old states."""
+        for path in self.root.glob("*/*/*.lance"):
+            try:
+                dataset = self._open(path)
+                if len(dataset.get_fragments()) > FRAGMENTS:
+                    dataset.optimize.compact_files()
+                dataset.cleanup_old_versions(older_than=VERSIONS_KEPT)
+            except (OSError, ValueError):  # it was dropped, or written to, meanwhile: the next round finds it
+                log.info("%s was not compacted this time", path.name, exc_info=True)
 
     def _batches(self, space: Space, ascending: Keys) -> Iterator[tuple[Keys, Matrix]]:
         path = self._path(space)
@@ -114,6 +155,26 @@ class VectorStore:
         # A vector's name is the caller's text; its hash is safe as a folder's name on every file system.
         digest = hashlib.sha256(space.name.encode()).hexdigest()[:32]
         return self.root / space.namespace_id / space.collection_id / f"{digest}.lance"
+
+
+def _create(path: Path, schema: pa.Schema) -> None:
+    """Make an empty dataset, of which one comes into being however many make it: of two that Lance creates at once in
+    one place, the later one overwrites the rows of the first.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix="new-", ignore_cleanup_errors=True) as folder:
+        made = Path(folder) / "dataset"
+        _lance().write_dataset(schema.empty_table(), str(made), mode="create")
+        try:
+            made.rename(path)
+        except OSError:
+            if not path.exists():
+                raise
+
+
+def _was_preempted(error: OSError) -> bool:
+    """Whether someone else changed the dataset at the same moment: then nothing was written."""
+    return "commit conflict" in str(error)
 
 
 def _lance() -> Any:

@@ -1,9 +1,11 @@
 """Reads of tasks."""
 
+import orjson
 from sqlalchemy import Connection, bindparam, select
 
 from coterie.api.context import Account, Tenant
-from coterie.kit.errors import NotFound
+from coterie.jobs import queue
+from coterie.kit.errors import Conflict, NotFound
 from coterie.listing.answer import Listed, run_list
 from coterie.listing.sql import Source
 from coterie.listing.tree import Listable, ListQuery
@@ -25,6 +27,13 @@ def get_task(tx: Connection, account: Account, task_id: str) -> str:
     if resource is None:
         raise NotFound(f"task '{task_id}' does not exist")
     return resource
+
+
+def check_cancelable(resource: str) -> None:
+    """Raise Conflict for a task that must be seen through: half a deletion would leave what no one can reach."""
+    shown = orjson.loads(resource)
+    if shown["task_type"] == "api_namespaces_delete" and shown["status"] in queue.OPEN:
+        raise Conflict("the deletion of a namespace cannot be canceled: the namespace is gone already")
 
 
 def list_tasks(tx: Connection, account: Account, query: ListQuery) -> Listed:

@@ -61,7 +61,7 @@ def get_task(task_id: str, account: TaskReader, services: Context) -> Response:
 def kill_task(task_id: str, account: TaskDeleter, services: Context) -> Response:
     """Cancel a task. One that has ended stays as it ended; one that runs ends at its next check, within a second."""
     with services.db.write() as tx:
-        queries.get_task(tx, account, task_id)
+        queries.check_cancelable(queries.get_task(tx, account, task_id))
         asked = queue.request_cancel(tx, tasks.c.id == task_id)
         message = "The task will be canceled" if asked else "The task had already ended"
         return json_response({"message": message, "success": True})

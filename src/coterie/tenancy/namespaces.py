@@ -19,7 +19,7 @@ from coterie.listing.fields import search_text
 from coterie.listing.sql import Source
 from coterie.listing.tree import Listable, ListQuery
 from coterie.store.blobs import BlobStore
-from coterie.store.tables import collections, documents, fields, namespaces, tasks
+from coterie.store.tables import collections, documents, fields, namespaces, organizations, tasks
 from coterie.store.vectors import VectorStore
 
 MAX_NAMESPACES = 10_000
@@ -113,12 +113,24 @@ def delete_namespace(tx: Connection, account: Account, identifier: str, now: str
     row = find_namespace(tx, account, identifier)
     tx.execute(update(namespaces).where(namespaces.c.pk == row.pk).values(deleting=True, name=row.id))
     queue.request_cancel(tx, tasks.c.namespace_id == row.id)
-    payload = {"namespace_id": row.id, "internal_id": account.internal_id}
-    queue.submit(
-        tx,
-        queue.NewTask(account.org_id, row.id, DELETE_JOB, "api_namespaces_delete", payload),
-        now,
+    _submit_deletion(tx, account.org_id, account.internal_id, row.id, now)
+
+
+def resume_deletions(tx: Connection, now: str) -> None:
+    """Submit anew the deletion of every hidden namespace whose task has ended without it."""
+    busy = select(tasks.c.namespace_id).where(tasks.c.kind == DELETE_JOB, tasks.c.status.in_(queue.OPEN))
+    left = (
+        select(namespaces.c.id, namespaces.c.org_id, organizations.c.internal_id)
+        .join(organizations, organizations.c.id == namespaces.c.org_id)
+        .where(namespaces.c.deleting, namespaces.c.id.not_in(busy))
     )
+    for row in tx.execute(left).all():
+        _submit_deletion(tx, row.org_id, row.internal_id, row.id, now)
+
+
+def _submit_deletion(tx: Connection, org_id: str, internal_id: str, namespace_id: str, now: str) -> None:
+    payload = {"namespace_id": namespace_id, "internal_id": internal_id}
+    queue.submit(tx, queue.NewTask(org_id, namespace_id, DELETE_JOB, "api_namespaces_delete", payload), now)
 
 
 class NamespaceDeletion:

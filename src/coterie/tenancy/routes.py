@@ -17,6 +17,7 @@ from coterie.api.context import (
 from coterie.api.errors import CONFLICT, ERRORS, json_response
 from coterie.api.schemas import DocumentedAs, GenericSuccessResponse
 from coterie.kit.clock import iso
+from coterie.kit.errors import invalid
 from coterie.listing.answer import write_answer
 from coterie.listing.syntax import parse_list
 from coterie.tenancy import namespaces, service
@@ -84,7 +85,7 @@ def create_api_key(
     with services.db.write() as tx:
         wanted = [str(permission) for permission in permissions or ()]
         now = services.clock.now()
-        expires = _aware(expires_at)
+        expires = _aware(expires_at, "query")
         return json_response(service.create_key(tx, account, user_email, key_name, wanted, expires, now))
 
 
@@ -96,7 +97,7 @@ def update_api_key(
     with services.db.write() as tx:
         changes = body.model_dump(exclude_unset=True)
         if "expires_at" in changes:
-            changes["expires_at"] = _aware(changes["expires_at"])
+            changes["expires_at"] = _aware(changes["expires_at"], "body")
         return json_response(service.update_key(tx, account, user_email, key_name, changes))
 
 
@@ -176,6 +177,11 @@ def delete_namespace(namespace_identifier: str, account: AccountDeleter, service
         return Response(status_code=204)
 
 
-def _aware(moment: datetime | None) -> datetime | None:
-    """The instant; without an offset it is the server's UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+def _aware(moment: datetime | None, place: str) -> datetime | None:
+    """The instant in UTC, which it is already in without an offset. Raises Invalid at the end of time."""
+    if moment is None:
+        return None
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise invalid((place, "expires_at"), "the expiry lies outside the years 1 to 9999") from error

@@ -68,6 +68,10 @@ def delete_user(tx: Connection, account: Account, email: str) -> None:
     user = _find_user(tx, account.org_id, email)
     if user.id == account.user_id:
         raise BadRequest("a key cannot delete its own user; use another user's key")
+    keys = tx.execute(select(api_keys).where(api_keys.c.user_id == user.id)).all()
+    for row in keys:
+        _check_power(account, row)
+    _check_owner_left(tx, account, [row.id for row in keys])
     tx.execute(delete(users).where(users.c.id == user.id))
 
 
@@ -87,6 +91,7 @@ def create_key(
         raise Forbidden("a key can only grant permissions that it has itself")
     if expires_at is not None and expires_at <= now:
         raise invalid(("query", "expires_at"), "the expiry lies in the past")
+    _check_expiry(account, expires_at)
     _check_key_name(tx, user.id, name, ("query", "key_name"))
     expires = None if expires_at is None else iso(expires_at)
     return add_key(tx, account.org_id, user.id, name, wanted, iso(now), expires)
@@ -130,6 +135,7 @@ def update_key(
     """Rename a key, change what it may do or when it ends. Raises NotFound, AlreadyExists, Forbidden."""
     user = _find_user(tx, account.org_id, email)
     row = _find_key(tx, user, key_name)
+    _check_power(account, row)
     values: dict[str, Any] = {}
     if (name := changes.get("name")) is not None and name != row.name:
         _check_key_name(tx, user.id, name, ("body", "name"))
@@ -138,8 +144,13 @@ def update_key(
         if not _may_grant(account, permissions):
             raise Forbidden("a key can only grant permissions that it has itself")
         values["permissions"] = orjson.dumps([str(p) for p in permissions]).decode()
+        if not _OWNERS & set(permissions):
+            _check_owner_left(tx, account, [row.id])
     if "expires_at" in changes:
         expires = changes["expires_at"]
+        _check_expiry(account, expires)
+        if expires is not None:
+            _check_owner_left(tx, account, [row.id])
         values["expires_at"] = expires and iso(expires)
     if values:
         tx.execute(update(api_keys).where(api_keys.c.id == row.id).values(**values))
@@ -149,11 +160,37 @@ def update_key(
 def revoke_key(tx: Connection, account: Account, email: str, key_name: str) -> None:
     """Delete a key: the next request with it is refused. Raises NotFound."""
     row = _find_key(tx, _find_user(tx, account.org_id, email), key_name)
+    _check_power(account, row)
+    _check_owner_left(tx, account, [row.id])
     tx.execute(delete(api_keys).where(api_keys.c.id == row.id))
 
 
 def _may_grant(account: Account, permissions: Iterable[str]) -> bool:
     return bool(account.permissions & _OWNERS) or set(permissions) <= account.permissions
+
+
+def _check_power(account: Account, row: Row[Any]) -> None:
+    """No one changes or takes away a key that may do more than theirs."""
+    if not _may_grant(account, orjson.loads(row.permissions)):
+        raise Forbidden(f"key '{row.name}' has permissions that this key lacks: only a key that has them can change it")
+
+
+def _check_expiry(account: Account, expires_at: datetime | None) -> None:
+    """A key that ends makes none that outlives it."""
+    if account.expires_at is not None and (expires_at is None or iso(expires_at) > account.expires_at):
+        raise Forbidden(f"this key ends at {account.expires_at}; it can only give keys an 'expires_at' up to then")
+
+
+def _check_owner_left(tx: Connection, account: Account, going: Collection[str]) -> None:
+    """Refuse to take the last key with all permissions, and without an end, out of an organization's hands."""
+    rows = tx.execute(
+        select(api_keys.c.id, api_keys.c.permissions).where(
+            api_keys.c.org_id == account.org_id, api_keys.c.expires_at.is_(None)
+        )
+    )
+    owners = {row.id for row in rows if _OWNERS & set(orjson.loads(row.permissions))}
+    if owners and owners <= set(going):
+        raise BadRequest("this is the organization's last lasting admin key: create another one first")
 
 
 def _check_key_name(tx: Connection, user_id: str, name: str, loc: tuple[str, str]) -> None:

@@ -1,0 +1,47 @@
+"""Vectors in Lance: appended by many at once, read by key, deleted, compacted."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import lance
+import numpy as np
+import pytest
+
+from coterie.store.vectors import FRAGMENTS, MissingVectors, Space, VectorStore
+
+SPACE = Space("ns", "col", "v")
+
+
+def rows(first: int, count: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    keys = np.arange(first, first + count)
+    return keys, np.repeat(keys[:, None], 4, axis=1).astype(np.float32)
+
+
+def test_the_first_writes_may_come_all_at_once(tmp_path: Path) -> None:
+    store = VectorStore(tmp_path)
+    for trial in range(5):
+        space = Space("ns", f"col{trial}", "v")
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda number, space=space: store.append(space, *rows(number * 3)), range(8)))  # type: ignore[misc]
+        keys = np.arange(24)
+        assert (store.read(space, keys)[:, 0] == keys).all()
+
+
+def test_rows_are_found_by_key_until_they_are_deleted(tmp_path: Path) -> None:
+    store = VectorStore(tmp_path)
+    store.append(SPACE, *rows(10, 200))
+    assert store.read(SPACE, np.array([17, 11]))[:, 0].tolist() == [17, 11]
+    assert store.read(SPACE, np.arange(209, 9, -1))[:, 3].tolist() == list(range(209, 9, -1))
+    store.delete(SPACE, np.array([11]))
+    with pytest.raises(MissingVectors):
+        store.read(SPACE, np.array([11, 17]))
+
+
+def test_compaction_puts_small_files_together(tmp_path: Path) -> None:
+    store = VectorStore(tmp_path)
+    for number in range(FRAGMENTS + 1):
+        store.append(SPACE, *rows(number * 3))
+    store.compact()
+    dataset = lance.dataset(str(next(tmp_path.glob("*/*/*.lance"))))
+    assert len(dataset.get_fragments()) == 1
+    assert store.read(SPACE, np.arange(3 * FRAGMENTS))[:, 0].tolist() == list(range(3 * FRAGMENTS))
