@@ -7,24 +7,57 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import NullPool, create_engine
 from starlette.testclient import TestClient
 
 from coterie.api.context import Services
 from coterie.app import create_app
 from coterie.config import Settings
+from coterie.store.db import Db
+from coterie.store.schema import migrate
 from coterie.wiring import open_services
+from postgres import NoPostgres, Postgres, start_postgres
 
 START_SECONDS = 60
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", port=0, worker_grace_seconds=5, heartbeat_seconds=0.5)
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for the tests of one process."""
+    try:
+        with start_postgres() as running:
+            yield running
+    except NoPostgres as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
+    """Of a fresh service, on each store."""
+    common = Settings(data_dir=tmp_path / "data", port=0, worker_grace_seconds=5, heartbeat_seconds=0.5)
+    if request.param == "sqlite":
+        yield common
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.create(_migrated(server))
+    yield common.model_copy(update={"database_url": url})
+    server.drop(url)
+
+
+@cache
+def _migrated(server: Postgres) -> str:
+    """A database to copy: what every start would do to an empty one."""
+    url = server.create()
+    db = Db(url)
+    migrate(db)
+    db.close()
+    return url
 
 
 @pytest.fixture
@@ -64,6 +97,13 @@ class Service:
     key: str
     data_dir: Path
     process: subprocess.Popen[bytes]
+    database_url: str | None = None
+
+    def query(self, statement: str) -> list[tuple[object, ...]]:
+        """What the records say."""
+        engine = create_engine(self.database_url or f"sqlite:///{self.data_dir / 'coterie.db'}", poolclass=NullPool)
+        with engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(statement)]
 
     def client(self, **headers: str) -> httpx.Client:
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.key}", **headers}, timeout=120)
@@ -75,9 +115,11 @@ class Service:
         return self.process.wait(30)
 
 
-def start_service(data_dir: Path, *options: str) -> Service:
+def start_service(data_dir: Path, *options: str, database_url: str | None = None) -> Service:
     """`coterie serve` on a free port, once it answers."""
     environment = {**os.environ, "COTERIE_WORKER_GRACE_SECONDS": "5", "COTERIE_HEARTBEAT_SECONDS": "0.5"}
+    if database_url is not None:
+        environment["COTERIE_DATABASE_URL"] = database_url
     command = [sys.executable, "-m", "coterie", "serve", "--port", "0", "--data-dir", str(data_dir), *options]
     (data_dir / "server.json").unlink(missing_ok=True)
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -87,7 +129,7 @@ def start_service(data_dir: Path, *options: str) -> Service:
             raise RuntimeError(f"the server ended with status {process.returncode}")
         url = _announced(data_dir)
         if url is not None and _answers(url):
-            return Service(url, (data_dir / "bootstrap.key").read_text().strip(), data_dir, process)
+            return Service(url, (data_dir / "bootstrap.key").read_text().strip(), data_dir, process, database_url)
         time.sleep(0.05)
     process.kill()
     raise RuntimeError("the server did not answer in time")
@@ -107,23 +149,30 @@ def _answers(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service for the tests that only need a running one."""
-    running = start_service(tmp_path_factory.mktemp("service"))
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service of each store for the tests that only need a running one."""
+    url = request.getfixturevalue("postgres").create() if request.param == "postgresql" else None
+    running = start_service(tmp_path_factory.mktemp("service"), database_url=url)
     yield running
     assert running.stop() == 0
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """Where the services of `run_service` keep their records: None for SQLite, in their data folder."""
+    return request.getfixturevalue("postgres").create() if request.param == "postgresql" else None
+
+
 @pytest.fixture
-def run_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+def run_service(tmp_path: Path, database_url: str | None) -> Iterator[Callable[..., Service]]:
     """Starts services that a test may kill; whatever is left is killed after it."""
     running: list[Service] = []
 
     def start(*options: str, data_dir: Path | None = None) -> Service:
         folder = data_dir or tmp_path / "data"
         folder.mkdir(parents=True, exist_ok=True)
-        running.append(start_service(folder, *options))
+        running.append(start_service(folder, *options, database_url=database_url))
         return running[-1]
 
     yield start

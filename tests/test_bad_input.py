@@ -158,8 +158,9 @@ def test_a_run_that_cannot_be_honoured_is_refused_by_name(
     client: TestClient, change: dict[str, Any], status: int, words: str
 ) -> None:
     add_collection(client)
-    config = {"algorithm": "hdbscan", "feature_vector": {"vector_name": "bring_your_own"}, **change.pop("config", {})}
-    answer = client.post("/v1/clusters/jobs/submit", json={"collection_ids": ["things"], "config": config, **change})
+    base = {"algorithm": "hdbscan", "feature_vector": {"vector_name": "bring_your_own"}}
+    change = {**change, "config": {**base, **change.get("config", {})}}
+    answer = client.post("/v1/clusters/jobs/submit", json={"collection_ids": ["things"], **change})
     assert answer.status_code == status, answer.text
     assert words in answer.text
     assert client.get("/v1/tasks/").json()["results"] == []
@@ -197,6 +198,7 @@ def test_counts_and_stats_follow_every_change(client: TestClient) -> None:
         "total_pages": 2,
         "next_page": None,
         "previous_page": "/v1/clusters/list?limit=10&offset=0",
+        "next_cursor": None,
     }
     assert [each["cluster_name"] for each in second["results"]] == ["c00"]
     assert client.post(LIST, json={"filters": {"status": "pending"}}).json()["total_count"] == 11

@@ -15,6 +15,16 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="COTERIE_", frozen=True, extra="ignore")
 
     data_dir: Path = Field(Path("coterie-data"), description="Folder of the records, vectors and artifacts.")
+    database_url: str | None = Field(
+        None,
+        pattern=r"^postgresql\+psycopg://",
+        repr=False,
+        description="PostgreSQL for the records and jobs: postgresql+psycopg://user:password@host/database. "
+        "Without it they are SQLite files in the data folder.",
+    )
+    statement_seconds: float = Field(
+        20, gt=0, le=600, description="How long a read of the API may take in the store before it is refused."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(1, ge=0, le=64, description="Worker processes started beside the server.")
@@ -31,14 +41,14 @@ class Settings(BaseSettings):
     batch_body_limit: int = Field(64 * MIB, ge=KIB, description="Largest body of documents/batch, in bytes.")
 
     @property
-    def database_path(self) -> Path:
-        """The SQLite file of the records."""
-        return self.data_dir / "coterie.db"
+    def records(self) -> Path | str:
+        """Where the records are: a SQLite file, or a PostgreSQL URL."""
+        return self.database_url or self.data_dir / "coterie.db"
 
     @property
-    def jobs_path(self) -> Path:
-        """The SQLite file of the job engine."""
-        return self.data_dir / "jobs.db"
+    def jobs_url(self) -> str:
+        """Where the job engine keeps its state, as a URL."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'jobs.db'}"
 
     @property
     def vectors_dir(self) -> Path:

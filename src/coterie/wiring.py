@@ -5,10 +5,10 @@ import signal
 import threading
 
 from coterie.api.context import Services
-from coterie.clusters.service import follow_rename
+from coterie.clusters.service import follow_rename, reindex
 from coterie.config import Settings
+from coterie.documents.payload_indexes import follow_declaration
 from coterie.kit.clock import SystemClock, iso
-from coterie.listing.functions import register
 from coterie.store.blobs import BlobStore
 from coterie.store.db import Db
 from coterie.store.schema import migrate
@@ -16,27 +16,50 @@ from coterie.store.vectors import VectorStore
 from coterie.tenancy.bootstrap import bootstrap
 
 PARENT_SECONDS = 1.0
+RECORDS_ELSEWHERE = "records-in-postgresql"
+"""The file that says so in a data folder."""
 
 
-def open_services(settings: Settings) -> tuple[Services, str | None]:
-    """The services on a data folder, made and migrated as needed; and the key, on the very first start."""
+def open_services(settings: Settings, statement_seconds: float | None = None) -> tuple[Services, str | None]:
+    """The services on a data folder, made and migrated as needed; and the key, on the very first start.
+
+    `statement_seconds` bounds the reads of a server; a worker's may take their time.
+    """
     for folder in (settings.data_dir, settings.vectors_dir, settings.artifacts_dir, settings.scratch_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    services = connect(settings)
+    check_store(settings)
+    if settings.database_url is not None:
+        (settings.data_dir / RECORDS_ELSEWHERE).touch()
+    services = connect(settings, statement_seconds)
     migrate(services.db)
+    reindex(services.db)
     key = bootstrap(services.db, services.clock, settings.key_path)
     return services, key
 
 
-def connect(settings: Settings) -> Services:
+class WrongStore(RuntimeError):
+    """The folder belongs to records that the settings do not name."""
+
+
+def check_store(settings: Settings) -> None:
+    """Refuse to make empty records beside a folder whose records are in PostgreSQL, for want of a variable.
+
+    Raises WrongStore.
+    """
+    if settings.database_url is None and (settings.data_dir / RECORDS_ELSEWHERE).exists():
+        raise WrongStore(f"the records of {settings.data_dir} are in PostgreSQL: set COTERIE_DATABASE_URL")
+
+
+def connect(settings: Settings, statement_seconds: float | None = None) -> Services:
     """The services on a data folder that is ready."""
     return Services(
         settings=settings,
-        db=Db(settings.database_path, register),
+        db=Db(settings.records, statement_seconds),
         vectors=VectorStore(settings.vectors_dir),
         blobs=BlobStore(settings.artifacts_dir),
         clock=SystemClock(),
         on_collection_renamed=follow_rename,
+        on_indexes_declared=follow_declaration,
     )
 
 

@@ -11,8 +11,6 @@ from starlette.testclient import TestClient
 
 from coterie.api.context import Services
 from coterie.config import Settings
-from coterie.store.schema import HEAD, NewerSchema, migrate
-from coterie.store.tables import metadata
 from coterie.wiring import open_services
 
 HEAVY = ("numba", "scipy", "sklearn", "lance", "dbos")
@@ -87,22 +85,6 @@ def test_the_server_loads_nothing_heavy() -> None:
     code = f"import sys, coterie.app, coterie.wiring; print([m for m in {HEAVY!r} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
-
-
-def test_a_newer_schema_is_refused_by_name(settings: Settings, services: Services) -> None:
-    with services.db.write() as tx:
-        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(NewerSchema, match="9999"):
-        migrate(services.db)
-
-
-def test_a_migrated_store_has_the_tables_and_indexes_of_the_model(services: Services) -> None:
-    with services.db.read() as tx:
-        names = set(tx.scalars(text("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")))
-        assert tx.scalar(text("SELECT version_num FROM alembic_version")) == HEAD
-    expected = {table.name for table in metadata.sorted_tables}
-    expected |= {str(index.name) for table in metadata.sorted_tables for index in table.indexes}
-    assert names - {"alembic_version"} == expected
 
 
 def test_a_second_start_makes_no_second_key(settings: Settings, services: Services) -> None:

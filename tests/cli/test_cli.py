@@ -20,6 +20,25 @@ def coterie(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPro
     return subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=cwd, check=False)
 
 
+@pytest.fixture(autouse=True)
+def records(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands find the records of the service that a test uses."""
+    if "service" in request.fixturenames and (url := request.getfixturevalue("service").database_url):
+        monkeypatch.setenv("COTERIE_DATABASE_URL", url)
+
+
+def test_a_folder_of_records_elsewhere_is_not_taken_for_a_new_one(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if service.database_url is None:
+        pytest.skip("the records are in the folder")
+    monkeypatch.delenv("COTERIE_DATABASE_URL")
+    for command in (["key", "list"], ["serve", "--port", "0"]):
+        refused = coterie(*command, *at(service))
+        assert refused.returncode == 1
+        assert "set COTERIE_DATABASE_URL" in refused.stderr
+
+
 def at(service: Service) -> list[str]:
     return ["--data-dir", str(service.data_dir)]
 

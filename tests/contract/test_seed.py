@@ -177,4 +177,5 @@ def test_the_sample_result_is_what_a_definition_made_of_it_looks_like(client: An
         "total_pages": 1,
         "next_page": None,
         "previous_page": None,
+        "next_cursor": None,
     }

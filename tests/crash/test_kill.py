@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -28,15 +27,10 @@ def until(found: Callable[[], object], what: str) -> object:
     raise AssertionError(f"waited in vain for {what}")
 
 
-def query(data_dir: Path, statement: str) -> list[tuple[object, ...]]:
-    with sqlite3.connect(f"file:{data_dir / 'coterie.db'}?mode=ro", uri=True) as db:
-        return db.execute(statement).fetchall()
-
-
-def live_workers(data_dir: Path) -> list[int]:
+def live_workers(service: Service) -> list[int]:
     return [
         int(str(row[0]))
-        for row in query(data_dir, "SELECT pid FROM workers WHERE seen_at > 0")
+        for row in service.query("SELECT pid FROM workers WHERE seen_at > 0")
         if alive(int(str(row[0])))
     ]
 
@@ -66,7 +60,7 @@ def test_a_run_survives_the_death_of_its_worker(run_service: Callable[..., Servi
     with service.client() as client:
         add_collection(client, vectors=vectors_for_a_while())
         cluster = add_cluster(client)
-        [worker] = until(lambda: live_workers(service.data_dir), "a worker")  # type: ignore[misc]
+        [worker] = until(lambda: live_workers(service), "a worker")  # type: ignore[misc]
         task = client.post(f"/v1/clusters/{cluster['cluster_id']}/execute").json()["task_id"]
 
         def reached() -> bool:
@@ -82,10 +76,10 @@ def test_a_run_survives_the_death_of_its_worker(run_service: Callable[..., Servi
         shown = client.get(f"/v1/clusters/{cluster['cluster_id']}").json()
         assert shown["status"] == "COMPLETED"
         assert client.get(f"/v1/clusters/{cluster['cluster_id']}/groups").json()["total_documents"] == 2500
-    assert query(service.data_dir, "SELECT status, count(*) FROM runs GROUP BY status") == [("COMPLETED", 1)]
+    assert service.query("SELECT status, count(*) FROM runs GROUP BY status") == [("COMPLETED", 1)]
     assert len(list((service.data_dir / "artifacts").rglob("manifest.json"))) == 1
     until(lambda: not list((service.data_dir / "scratch").iterdir()), "an empty scratch folder")
-    assert live_workers(service.data_dir) != [worker]
+    assert live_workers(service) != [worker]
 
 
 def _descendants(pid: int) -> list[int]:
@@ -119,7 +113,7 @@ def test_what_a_killed_server_acknowledged_is_there_when_it_is_started_again(
 
     with service.client() as client:
         client.post("/v1/collections", json={"collection_name": "things"})
-    [worker] = until(lambda: live_workers(service.data_dir), "a worker")  # type: ignore[misc]
+    [worker] = until(lambda: live_workers(service), "a worker")  # type: ignore[misc]
     writer = threading.Thread(target=write_until_killed)
     writer.start()
     until(lambda: len(definitions) >= 20, "some writes")
@@ -162,7 +156,7 @@ def test_a_running_job_is_canceled_and_its_child_is_killed(run_service: Callable
     with service.client() as client:
         add_collection(client, vectors=vectors_for_a_while())
         cluster = add_cluster(client)
-        [worker] = until(lambda: live_workers(service.data_dir), "a worker")  # type: ignore[misc]
+        [worker] = until(lambda: live_workers(service), "a worker")  # type: ignore[misc]
         task = client.post(f"/v1/clusters/{cluster['cluster_id']}/execute").json()["task_id"]
         until(lambda: client.get(f"/v1/tasks/{task}").json()["additional_data"]["stage"] == "fit", "the fit")
         busy = until(lambda: children_of(worker), "the child that computes")

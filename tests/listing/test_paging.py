@@ -35,4 +35,5 @@ def test_pagination(
         "total_pages": pages,
         "next_page": link(following),
         "previous_page": link(previous),
+        "next_cursor": None,
     }

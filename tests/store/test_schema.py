@@ -1,16 +1,20 @@
 """Schema: every earlier revision is brought forwards with its data."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import orjson
+import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 import coterie.store
 from coterie.config import Settings
 from coterie.store.db import Db
-from coterie.store.schema import HEAD, current, migrate
+from coterie.store.schema import HEAD, NewerSchema, current, migrate
+from coterie.store.tables import metadata
 from coterie.wiring import open_services
 
 FIRST_DATA = """
@@ -36,9 +40,64 @@ def upgrade(tx: Connection, revision: str) -> None:
     command.upgrade(config, revision)
 
 
-def test_a_store_of_the_first_revision_keeps_its_data(settings: Settings) -> None:
-    settings.data_dir.mkdir()
-    db = Db(settings.database_path)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Where an empty store is."""
+    url: str | None = request.getfixturevalue("postgres").create() if request.param == "postgresql" else None
+    return url or tmp_path / "coterie.db"
+
+
+def shown(index: Mapping[str, Any]) -> str:
+    options = {key: str(value) for key, value in index["dialect_options"].items()}
+    return str(
+        (index["name"], index["column_names"], index.get("expressions"), index["unique"], sorted(options.items()))
+    )
+
+
+def described(db: Db) -> dict[str, object]:
+    """The tables of a store with their columns, indexes and constraints."""
+    with db.read() as tx:
+        found = inspect(tx)
+        return {
+            name: (
+                sorted((column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(name)),
+                sorted(shown(index) for index in found.get_indexes(name)),
+                sorted(str(key["name"]) for key in found.get_foreign_keys(name)),
+                sorted(str(key["name"]) for key in found.get_unique_constraints(name)),
+            )
+            for name in found.get_table_names()
+            if name != "alembic_version"
+        }
+
+
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection")
+def test_a_migrated_store_is_that_of_the_model(empty: Path | str, request: pytest.FixtureRequest) -> None:
+    migrated = Db(empty)
+    migrate(migrated)
+    other = request.getfixturevalue("postgres").create() if isinstance(empty, str) else empty.with_name("model.db")
+    modelled = Db(other)
+    with modelled.write() as tx:
+        metadata.create_all(tx)
+    expected = described(modelled)
+    assert "cluster_texts" in expected
+    assert described(migrated) == expected
+    migrated.close()
+    modelled.close()
+
+
+def test_a_newer_schema_is_refused_by_name(empty: Path | str) -> None:
+    db = Db(empty)
+    migrate(db)
+    with db.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(NewerSchema, match="schema 9999, newer than this Coterie's 0002"):
+        migrate(db)
+    db.close()
+
+
+def test_a_store_of_the_first_revision_keeps_its_data(empty: Path | str, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, database_url=empty if isinstance(empty, str) else None)
+    db = Db(settings.records)
     with db.write() as tx:
         upgrade(tx, "0001")
         for statement in FIRST_DATA.split(";"):

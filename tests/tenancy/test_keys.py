@@ -1,12 +1,12 @@
 """Keys: shown once, stored hashed, limited, revoked at once."""
 
-import sqlite3
-
 import pytest
+from sqlalchemy import select, update
 from starlette.testclient import TestClient
 
 from coterie.api.context import Services
 from coterie.kit.ids import hash_key
+from coterie.store.tables import api_keys
 from coterie.tenancy.bootstrap import ADMIN_EMAIL
 
 KEYS = f"/v1/organizations/users/{ADMIN_EMAIL}/api-keys"
@@ -23,10 +23,10 @@ def test_a_key_is_shown_once_and_stored_as_its_hash(client: TestClient, services
     shown = client.get(f"/v1/organizations/users/{ADMIN_EMAIL}").text
     assert made["key"] not in shown
     assert f"sk_…{made['key'][-4:]}" in shown
-    services.db.close()
-    raw = b"".join(path.read_bytes() for path in services.settings.data_dir.glob("coterie.db*"))
-    assert made["key"].encode() not in raw
-    assert hash_key(made["key"]).encode() in raw
+    with services.db.read() as tx:
+        stored = str(tx.execute(select(api_keys)).all())
+    assert made["key"] not in stored
+    assert hash_key(made["key"]) in stored
 
 
 def test_a_revoked_key_is_refused_by_the_next_request(client: TestClient) -> None:
@@ -41,8 +41,8 @@ def test_an_expired_key_is_refused(client: TestClient, services: Services) -> No
     made = client.post(KEYS, params={"key_name": "e", "expires_at": "2999-01-01T00:00:00"}).json()
     assert made["expires_at"] == "2999-01-01T00:00:00.000000Z"
     assert client.get("/v1/organizations", headers=with_key(made["key"])).status_code == 200
-    with sqlite3.connect(services.settings.database_path) as db:
-        db.execute("UPDATE api_keys SET expires_at = '2020-01-01T00:00:00.000000Z' WHERE name = 'e'")
+    with services.db.write() as tx:
+        tx.execute(update(api_keys).where(api_keys.c.name == "e").values(expires_at="2020-01-01T00:00:00.000000Z"))
     assert client.get("/v1/organizations", headers=with_key(made["key"])).status_code == 401
     past = client.post(KEYS, params={"key_name": "p", "expires_at": "2020-01-01T00:00:00Z"})
     assert past.status_code == 422

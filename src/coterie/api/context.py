@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import Depends, Header, Request
 from sqlalchemy import BindParameter, Connection, and_, bindparam, or_, select
+from starlette.concurrency import run_in_threadpool
 
 from coterie.config import Settings
 from coterie.kit.clock import Clock, iso
@@ -36,6 +37,8 @@ class Services:
     clock: Clock
     on_collection_renamed: Callable[[Connection, str], None]
     """Called with a collection's id in the transaction that renames it: others keep its name to be found by."""
+    on_indexes_declared: Callable[[Db, str], None]
+    """Called with a namespace's id after its payload indexes were declared anew."""
 
 
 @dataclass(frozen=True)
@@ -187,8 +190,10 @@ async def inline_reader(request: Request) -> Tenant:
     """
     services: Services = request.app.state.services
     headers = request.headers
-    now = iso(services.clock.now())
-    tenant = find_tenant(services.db.inline.execute, headers.get("authorization"), headers.get("x-namespace"), now)
+    inline, given = services.db.inline, (headers.get("authorization"), headers.get("x-namespace"))
+    if inline is None:
+        return await run_in_threadpool(NeedsTenant("read"), services, *given)
+    tenant = find_tenant(inline.execute, *given, iso(services.clock.now()))
     tenant.require("read")
     return tenant
 

@@ -20,7 +20,8 @@ from starlette.types import ASGIApp
 from coterie.api.bodies import too_large
 from coterie.api.observe import request_id
 from coterie.api.schemas import ErrorResponse, ValidationErrorResponse
-from coterie.kit.errors import CoterieError, Invalid, Issue, TooLarge, Unavailable
+from coterie.kit.errors import BadRequest, CoterieError, Invalid, Issue, TooLarge, Unavailable
+from coterie.store.dialects import is_timeout
 
 log = logging.getLogger("coterie.api")
 
@@ -116,7 +117,9 @@ def _from_framework(_request: Request, error: Exception) -> Response:
 
 
 def _store_unavailable(_request: Request, error: Exception) -> Response:
-    """The store is locked by another process for too long, ran over a time limit or is not there."""
+    """The store ran over the time limit of a read, is locked by another process for too long, or is not there."""
+    if isinstance(error, OperationalError) and is_timeout(error):
+        return render(BadRequest("this takes the store longer than its time limit: ask for less at a time"))
     log.error("the store did not do its part", exc_info=error)
     return render(Unavailable("the store of records is busy or does not answer; nothing was changed, try again", 2))
 

@@ -1,6 +1,7 @@
 """`coterie key`: API keys, made on the machine itself and without a running service."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -78,9 +79,13 @@ def revoke(name: Name, data_dir: DataDir = DEFAULT_DATA_DIR, user: User = None) 
 
 def _open(data_dir: DataDir, *, must_exist: bool = False) -> "Services":
     from coterie.config import Settings  # noqa: PLC0415
-    from coterie.wiring import open_services  # noqa: PLC0415
+    from coterie.wiring import WrongStore, check_store, open_services  # noqa: PLC0415
 
     settings = Settings(data_dir=data_dir)
-    if must_exist and not settings.database_path.exists():
-        fail(f"{data_dir} is not a data folder of Coterie: name it with --data-dir")
-    return open_services(settings)[0]
+    try:
+        check_store(settings)
+        if must_exist and isinstance(settings.records, Path) and not settings.records.exists():
+            fail(f"{data_dir} is not a data folder of Coterie: name it with --data-dir")
+        return open_services(settings)[0]
+    except WrongStore as error:
+        fail(str(error))

@@ -38,14 +38,14 @@ def serve(
     from coterie.app import create_app  # noqa: PLC0415
     from coterie.config import Settings  # noqa: PLC0415
     from coterie.store.schema import NewerSchema  # noqa: PLC0415
-    from coterie.wiring import open_services  # noqa: PLC0415
+    from coterie.wiring import WrongStore, open_services  # noqa: PLC0415
 
     settings = Settings(host=host, port=port, data_dir=data_dir, workers=workers)
     configure_logging(settings.log_level)
     listener, url = _listen(host, port)
     try:
-        services, key = open_services(settings)
-    except NewerSchema as error:
+        services, key = open_services(settings, settings.statement_seconds)
+    except (NewerSchema, WrongStore) as error:
         fail(str(error))
     crew = Crew(workers, data_dir)
     # Until uvicorn listens to signals, and when it raises the one that ended it once more, they end this function.

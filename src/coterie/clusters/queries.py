@@ -3,29 +3,39 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, or_, select
+from sqlalchemy import Connection, Row, bindparam, func, or_, select
 
 from coterie.api.context import Tenant
 from coterie.kit.errors import NotFound
 from coterie.listing.answer import Listed, run_list
 from coterie.listing.field_index import FieldIndex
-from coterie.listing.sql import Source, compile_list
+from coterie.listing.sql import Source, plain_page
 from coterie.listing.tree import Listable, ListQuery
 from coterie.store.db import InlineReads
-from coterie.store.tables import cluster_counts, clusters, fields
+from coterie.store.tables import cluster_counts, cluster_fields, cluster_texts, clusters
 
-KIND = "cluster"
 PROFILE = Listable("cluster_name", "cluster_id", frozenset({"created_at", "updated_at", "last_executed_at"}))
+INDEX = FieldIndex(
+    cluster_fields,
+    "namespace_id",
+    complete=True,
+    texts=cluster_texts,
+    untexted=PROFILE.timestamps | {"namespace_id", "parquet_path", "members_key"},
+)
 SOURCE = Source(
     clusters,
     clusters.c.pk,
     clusters.c.id,
+    clusters.c.created_at,
     clusters.c.resource,
     clusters.c.namespace_id == bindparam("namespace_id"),
-    {"created_at": clusters.c.created_at, "cluster_id": clusters.c.id},
-    clusters.c.search_text,
-    FieldIndex(fields, KIND, fields.c.namespace_id == bindparam("namespace_id")),
+    cluster_texts.c.search,
+    INDEX,
+    select(func.coalesce(func.sum(cluster_counts.c.definitions), 0)).where(
+        cluster_counts.c.namespace_id == bindparam("namespace_id")
+    ),
 )
+_NEWEST = plain_page(SOURCE).with_only_columns(clusters.c.resource)
 _COUNTS = select(cluster_counts.c.status, cluster_counts.c.definitions, cluster_counts.c.documents).where(
     cluster_counts.c.namespace_id == bindparam("namespace_id"), cluster_counts.c.definitions > 0
 )
@@ -56,9 +66,8 @@ def list_clusters(tx: Connection, tenant: Tenant, query: ListQuery) -> tuple[Lis
 def list_newest(reads: InlineReads, tenant: Tenant, query: ListQuery) -> tuple[Listed, dict[str, Any]]:
     """As `list_clusters` within a snapshot of `reads`, for a query that asks for everything, newest first."""
     own = {"namespace_id": tenant.namespace_id}
-    statements = compile_list(query, SOURCE, own)
     stats = _stats(reads.execute(_COUNTS, own))
-    page = [row[0] for row in reads.execute(statements.page, statements.parameters)]
+    page = [row[0] for row in reads.execute(_NEWEST, {**own, "limit": query.limit, "offset": query.offset})]
     return Listed(page, stats["total_clusters"]), stats
 
 

@@ -47,12 +47,14 @@ async def list_clusters(
     """The namespace's definitions by the list language."""
     services: Services = request.app.state.services
     query = parse_list(body, profile=queries.PROFILE, limit=limit, offset=offset)
-    if query.is_plain and query.offset <= INLINE_OFFSET:
-        with services.db.inline.snapshot():
-            listed, stats = queries.list_newest(services.db.inline, tenant, query)
+    inline = services.db.inline
+    if inline is not None and query.is_plain and query.offset <= INLINE_OFFSET:
+        with inline.snapshot():
+            listed, stats = queries.list_newest(inline, tenant, query)
     else:
         listed, stats = await run_in_threadpool(_list, services, tenant, query)
-    return Response(write_answer(listed, query, request.url.path, stats=stats), media_type="application/json")
+    answer = write_answer(listed, query, request.url.path, queries.PROFILE, stats=stats)
+    return Response(answer, media_type="application/json")
 
 
 def _list(services: Services, tenant: Tenant, query: ListQuery) -> tuple[Listed, dict[str, Any]]:

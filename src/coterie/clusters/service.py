@@ -1,24 +1,34 @@
 """The rules of a write: definitions, and the summary that a run leaves on its definition."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from coterie.api.context import Tenant
 from coterie.clusters.methods import check_names, names_of, params_of
-from coterie.clusters.queries import KIND, PROFILE, find_cluster
+from coterie.clusters.queries import INDEX, PROFILE, find_cluster
 from coterie.clusters.schemas import ClusterType, CreateClusterRequest, PatchClusterRequest, VectorBasedConfig
 from coterie.documents.collections import find_collections
 from coterie.jobs import queue
+from coterie.kit.clock import iso, parse_iso
 from coterie.kit.errors import AlreadyExists, BadRequest, invalid
-from coterie.kit.ids import new_id
-from coterie.listing.fields import rows_for, search_text
-from coterie.store.tables import cluster_counts, clusters, collections, fields, runs, tasks
+from coterie.kit.ids import ordered_id
+from coterie.listing.field_index import erase_fields, paths_of, write_fields
+from coterie.listing.fields import FieldRow, all_strings, rows_for, search_text
+from coterie.listing.texts import Texts, erase_texts, write_texts
+from coterie.store.db import Db
+from coterie.store.dialects import upsert
+from coterie.store.tables import cluster_counts, clusters, collections, runs, settings, tasks
 
 MAX_CLUSTERS = 2_000_000
+INDEX_RULES = f"2, Unicode {unicodedata.unidata_version}"
+"""What the field index is made by; another value in the store has it made anew."""
+
+_INDEX_RULES = "field_index"
 MAX_METADATA = 16_384
 """Bytes of a definition's own metadata as JSON: all of it is indexed for filters."""
 
@@ -30,7 +40,8 @@ def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest
     count = select(func.count()).select_from(clusters).where(clusters.c.namespace_id == tenant.namespace_id)
     if (tx.scalar(count) or 0) >= MAX_CLUSTERS:
         raise BadRequest(f"a namespace has at most {MAX_CLUSTERS} definitions")
-    identity = new_id("clust")
+    now = _later_than_all(tx, tenant, now)
+    identity = ordered_id("clust", now)
     name = request.cluster_name or identity
     _check_free(tx, tenant, name)
     resource = {
@@ -58,10 +69,10 @@ def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest
         "created_at": now,
         "updated_at": now,
     }
-    columns = _columns(tx, resource, "")
+    columns = _columns(resource, "")
     new = insert(clusters).values(id=identity, namespace_id=tenant.namespace_id, created_at=now, **columns)
     pk = tx.execute(new.returning(clusters.c.pk)).scalar_one()
-    _index(tx, pk, resource)
+    _index(tx, [(pk, resource, "")])
     _count(tx, tenant.namespace_id, resource["status"], 1, 0)
     return str(columns["resource"])
 
@@ -90,9 +101,9 @@ def change_cluster(
     """Bring a definition's resource, its columns and its field index along together; it as JSON."""
     row = tx.execute(select(clusters).where(clusters.c.pk == pk)).one()
     resource = {**orjson.loads(row.resource), **changes, "updated_at": now}
-    columns = _columns(tx, resource, row.run_text if run_text is None else run_text)
+    columns = _columns(resource, row.run_text if run_text is None else run_text)
     tx.execute(update(clusters).where(clusters.c.pk == pk).values(**columns))
-    _index(tx, pk, resource)
+    _index(tx, [(pk, resource, columns["run_text"])])
     if (row.status, row.num_documents) != (columns["status"], columns["num_documents"]):
         _count(tx, row.namespace_id, row.status, -1, -row.num_documents)
         _count(tx, row.namespace_id, columns["status"], 1, columns["num_documents"])
@@ -104,7 +115,8 @@ def delete_cluster(tx: Connection, tenant: Tenant, identifier: str) -> list[str]
     row = find_cluster(tx, tenant, identifier)
     run_ids = list(tx.scalars(select(runs.c.id).where(runs.c.cluster_id == row.id)).all())
     queue.request_cancel(tx, tasks.c.lock == row.id, tasks.c.namespace_id == tenant.namespace_id)
-    tx.execute(delete(fields).where(fields.c.row_id == row.pk, fields.c.kind == KIND))
+    erase_fields(tx, INDEX.fields, [row.pk])
+    erase_texts(tx, [row.pk])
     tx.execute(delete(clusters).where(clusters.c.pk == row.pk))
     _count(tx, tenant.namespace_id, row.status, -1, -row.num_documents)
     return run_ids
@@ -112,16 +124,37 @@ def delete_cluster(tx: Connection, tenant: Tenant, identifier: str) -> list[str]
 
 def follow_rename(tx: Connection, collection_id: str) -> None:
     """Let the definitions that use a collection be found by its new name."""
-    using = select(fields.c.row_id).where(
-        fields.c.namespace_id
-        == select(collections.c.namespace_id).where(collections.c.id == collection_id).scalar_subquery(),
-        fields.c.kind == KIND,
-        fields.c.path == "input_collections",
-        fields.c.str == collection_id,
+    owner = tx.scalar(select(collections.c.namespace_id).where(collections.c.id == collection_id)) or ""
+    path = paths_of(tx, owner, ["input_collections"]).get("input_collections")
+    if path is None:
+        return
+    using = select(INDEX.fields.c.row_id).where(
+        INDEX.fields.c.path_id == path.id, INDEX.fields.c.folded == collection_id
     )
-    for row in tx.execute(select(clusters).where(clusters.c.pk.in_(using.scalar_subquery()))).all():
-        columns = _columns(tx, orjson.loads(row.resource), row.run_text)
-        tx.execute(update(clusters).where(clusters.c.pk == row.pk).values(search_text=columns["search_text"]))
+    rows = tx.execute(select(clusters).where(clusters.c.pk.in_(using))).all()
+    texts = [_texts(tx, row.pk, orjson.loads(row.resource), row.run_text) for row in rows]
+    if texts:
+        write_texts(tx, texts)
+
+
+def reindex(db: Db) -> None:
+    """Write the field index anew where it was made by other rules: an earlier version's, or another Unicode's.
+
+    Text is folded by Python's tables, which change with Python; an index of other tables would find other rows.
+    """
+    with db.read() as tx:
+        present = tx.scalar(select(settings.c.value).where(settings.c.name == _INDEX_RULES))
+    if present == INDEX_RULES:
+        return
+    last: int | None = 0
+    while last is not None:
+        with db.write() as tx:
+            rows = tx.execute(select(clusters).where(clusters.c.pk > last).order_by(clusters.c.pk).limit(500)).all()
+            _index(tx, [(row.pk, orjson.loads(row.resource), row.run_text) for row in rows])
+            last = rows[-1].pk if rows else None
+    with db.write() as tx:
+        made = upsert(tx.dialect, settings).values(name=_INDEX_RULES, value=INDEX_RULES)
+        tx.execute(made.on_conflict_do_update(index_elements=["name"], set_={"value": made.excluded.value}))
 
 
 def vector_names_of(config: VectorBasedConfig) -> list[str]:
@@ -134,7 +167,7 @@ def vector_names_of(config: VectorBasedConfig) -> list[str]:
 
 def _count(tx: Connection, namespace_id: str, status: str, definitions: int, documents: int) -> None:
     """Keep the namespace's counts beside its definitions, in the same transaction."""
-    new = upsert(cluster_counts).values(
+    new = upsert(tx.dialect, cluster_counts).values(
         namespace_id=namespace_id, status=status, definitions=definitions, documents=documents
     )
     tx.execute(
@@ -182,11 +215,10 @@ def _check_free(tx: Connection, tenant: Tenant, name: str) -> None:
         raise AlreadyExists(f"cluster '{name}' already exists in this namespace")
 
 
-def _columns(tx: Connection, resource: Mapping[str, Any], run_text: str) -> dict[str, Any]:
+def _columns(resource: Mapping[str, Any], run_text: str) -> dict[str, Any]:
     return {
         "name": resource["cluster_name"],
         "resource": orjson.dumps(resource).decode(),
-        "search_text": search_text([*_search_parts(resource), *_collection_names(tx, resource), run_text]),
         "run_text": run_text,
         "status": resource["status"],
         "last_run_id": resource["last_run_id"],
@@ -212,8 +244,24 @@ def _search_parts(resource: Mapping[str, Any]) -> Sequence[str | None]:
     ]
 
 
-def _index(tx: Connection, pk: int, resource: dict[str, Any]) -> None:
-    own = {"namespace_id": resource["namespace_id"], "kind": KIND, "row_id": pk}
-    rows = [{**own, **row._asdict()} for row in rows_for(resource, PROFILE)]
-    tx.execute(delete(fields).where(fields.c.row_id == pk, fields.c.kind == KIND))
-    tx.execute(insert(fields), rows)
+def _index(tx: Connection, definitions: Sequence[tuple[int, dict[str, Any], str]]) -> None:
+    """Write what definitions are found by: for each its key, its resource and its run's text."""
+    of_namespace: dict[str, list[tuple[int, Sequence[FieldRow]]]] = {}
+    for pk, resource, _ in definitions:
+        of_namespace.setdefault(resource["namespace_id"], []).append((pk, list(rows_for(resource, PROFILE))))
+    for namespace_id, rows in of_namespace.items():
+        write_fields(tx, INDEX.fields, namespace_id, rows)
+    if definitions:
+        write_texts(tx, [_texts(tx, *definition) for definition in definitions])
+
+
+def _texts(tx: Connection, pk: int, resource: dict[str, Any], run_text: str) -> Texts:
+    search = search_text([*_search_parts(resource), *_collection_names(tx, resource), run_text])
+    return Texts(pk, resource["namespace_id"], search, f"{search}\n{all_strings(resource, INDEX.untexted)}")
+
+
+def _later_than_all(tx: Connection, tenant: Tenant, now: str) -> str:
+    """Now, or a microsecond after the namespace's newest definition if a clock went back: rows keep their order."""
+    own = select(clusters.c.created_at).where(clusters.c.namespace_id == tenant.namespace_id)
+    newest = tx.scalar(own.order_by(clusters.c.created_at.desc()).limit(1))
+    return now if newest is None or now > newest else iso(parse_iso(newest) + timedelta(microseconds=1))

@@ -12,11 +12,13 @@ from coterie.kit.errors import AlreadyExists, BadRequest, NotFound, invalid
 from coterie.kit.ids import new_id
 from coterie.kit.names import check_name
 from coterie.listing.answer import Listed, run_list
+from coterie.listing.field_index import erase_fields
 from coterie.listing.fields import search_text
 from coterie.listing.sql import Source
 from coterie.listing.tree import Listable, ListQuery
 from coterie.store.db import Db
-from coterie.store.tables import collections, documents, vector_spaces
+from coterie.store.dialects import among
+from coterie.store.tables import collections, document_fields, documents, paths, vector_spaces
 
 MAX_COLLECTIONS = 10_000
 """Collections of one namespace."""
@@ -34,9 +36,9 @@ SOURCE = Source(
     collections,
     collections.c.pk,
     collections.c.id,
+    collections.c.created_at,
     collections.c.resource,
     collections.c.namespace_id == bindparam("namespace_id"),
-    {"created_at": collections.c.created_at},
     collections.c.search_text,
 )
 
@@ -68,8 +70,14 @@ def list_collections(tx: Connection, tenant: Tenant, query: ListQuery) -> Listed
     return run_list(tx, query, SOURCE, {"namespace_id": tenant.namespace_id})
 
 
-def create_collection(tx: Connection, tenant: Tenant, request: Mapping[str, Any], now: str) -> str:
-    """A new collection, as JSON. Raises AlreadyExists."""
+def create_collection(
+    tx: Connection,
+    tenant: Tenant,
+    request: Mapping[str, Any],
+    now: str,
+    on_created: Callable[[Connection, str, str], None],
+) -> str:
+    """A new collection, as JSON; `on_created` is called with its namespace's id and its own. Raises AlreadyExists."""
     count = select(func.count()).select_from(collections).where(collections.c.namespace_id == tenant.namespace_id)
     if (tx.scalar(count) or 0) >= MAX_COLLECTIONS:
         raise BadRequest(f"a namespace has at most {MAX_COLLECTIONS} collections")
@@ -103,6 +111,7 @@ def create_collection(tx: Connection, tenant: Tenant, request: Mapping[str, Any]
             id=resource["collection_id"], namespace_id=tenant.namespace_id, created_at=now, **_columns(resource)
         )
     )
+    on_created(tx, tenant.namespace_id, resource["collection_id"])
     return orjson.dumps(resource).decode()
 
 
@@ -140,25 +149,24 @@ def delete_collection(tx: Connection, tenant: Tenant, identifier: str) -> str:
 
 def delete_documents(db: Db, collection_id: str) -> None:
     """Delete the documents that a collection left, in short transactions, so that no other write waits for long."""
-    own = documents.c.collection_id == collection_id
-    some = select(documents.c.pk).where(own).limit(DELETE_ROWS).scalar_subquery()
+    some = select(documents.c.pk).where(documents.c.collection_id == collection_id).limit(DELETE_ROWS)
     deleted = DELETE_ROWS
     while deleted == DELETE_ROWS:
         with db.write() as tx:
-            deleted = tx.execute(delete(documents).where(documents.c.pk.in_(some))).rowcount
+            pks = tx.scalars(some).all()
+            erase_fields(tx, document_fields, pks)
+            deleted = tx.execute(delete(documents).where(among(tx, documents.c.pk, pks))).rowcount
+    with db.write() as tx:
+        tx.execute(delete(paths).where(paths.c.scope == collection_id))
 
 
 def count_documents(tx: Connection, collection_id: str, more: int) -> None:
     """Keep the count beside the documents, in the same transaction."""
-    total = collections.c.document_count + more
-    tx.execute(
-        update(collections)
-        .where(collections.c.id == collection_id)
-        .values(
-            document_count=total,
-            resource=func.json_set(collections.c.resource, "$.document_count", total),
-        )
-    )
+    own = collections.c.id == collection_id
+    row = tx.execute(select(collections.c.document_count, collections.c.resource).where(own)).one()
+    resource = {**orjson.loads(row.resource), "document_count": row.document_count + more}
+    text = orjson.dumps(resource).decode()
+    tx.execute(update(collections).where(own).values(document_count=row.document_count + more, resource=text))
 
 
 def spaces_of(tx: Connection, collection_id: str) -> dict[str, int]:

@@ -7,27 +7,30 @@ from typing import Any
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from coterie.api.context import Tenant
 from coterie.documents.collections import spaces_of
 from coterie.kit.errors import NotFound
-from coterie.listing.answer import Listed
-from coterie.listing.sql import Source, compile_list
+from coterie.listing.answer import Listed, list_rows
+from coterie.listing.field_index import FieldIndex
+from coterie.listing.sql import Source
 from coterie.listing.tree import Listable, ListQuery
-from coterie.store.tables import documents
+from coterie.store.tables import document_fields, documents
 from coterie.store.vectors import Matrix, Space, VectorStore
 
 READ_ROWS = 5_000
 
 PROFILE = Listable("document_id", "document_id")
+INDEX = FieldIndex(document_fields, "collection_id", complete=False)
 SOURCE = Source(
     documents,
     documents.c.pk,
     documents.c.id,
+    documents.c.created_at,
     documents.c.resource,
     (documents.c.collection_id == bindparam("collection_id")) & (documents.c.namespace_id == bindparam("namespace_id")),
-    {"created_at": documents.c.created_at},
+    index=INDEX,
 )
 
 
@@ -59,10 +62,11 @@ def find_document(tx: Connection, tenant: Tenant, collection_id: str, document_i
 
 def list_documents(tx: Connection, tenant: Tenant, collection_id: str, query: ListQuery) -> tuple[Listed, list[str]]:
     """A page of a collection's documents, and beside each the JSON of its vectors' keys."""
-    statements = compile_list(query, SOURCE, {"namespace_id": tenant.namespace_id, "collection_id": collection_id})
-    rows = tx.execute(statements.page.add_columns(documents.c.vectors), statements.parameters).all()
-    total = tx.scalar(statements.count, statements.parameters) or 0
-    return Listed([row[0] for row in rows], total), [row[1] for row in rows]
+    own = {"namespace_id": tenant.namespace_id, "collection_id": collection_id}
+    page, total = list_rows(tx, query, SOURCE, own)
+    found = select(documents.c.pk, documents.c.resource, documents.c.vectors).where(documents.c.pk.in_(page))
+    rows = {row.pk: row for row in tx.execute(found)} if page else {}
+    return Listed([rows[pk].resource for pk in page], total), [rows[pk].vectors for pk in page]
 
 
 def with_vectors(
@@ -86,14 +90,14 @@ def with_vectors(
 
 def load_members(tx: Connection, tenant: Tenant, collection_id: str, vector_name: str) -> Members:
     """Which documents of a collection can be clustered by a vector, in the order they came."""
-    key = func.json_extract(documents.c.vectors, bindparam("path")).label("key")
     own = (documents.c.namespace_id == tenant.namespace_id, documents.c.collection_id == collection_id)
-    found = select(documents.c.pk, documents.c.id, key).where(*own).order_by(documents.c.pk)
+    found = select(documents.c.pk, documents.c.id, documents.c.vectors).where(*own).order_by(documents.c.pk)
     pks: list[int] = []
     ids: list[str] = []
     keys: list[int] = []
     without = 0
-    for pk, identity, value in tx.execution_options(yield_per=READ_ROWS).execute(found, {"path": f'$."{vector_name}"'}):
+    for pk, identity, text in tx.execution_options(yield_per=READ_ROWS).execute(found):
+        value = orjson.loads(text).get(vector_name)
         if value is None:
             without += 1
             continue

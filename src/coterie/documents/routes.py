@@ -24,6 +24,7 @@ from coterie.documents.collection_schemas import (
     ListCollectionsResponse,
 )
 from coterie.documents.importing import ImportFile, import_documents
+from coterie.documents.payload_indexes import declare_for_collection
 from coterie.documents.reading import ARROW, NDJSON, PARQUET, ColumnMap, parse_vector_columns
 from coterie.documents.schemas import (
     BatchRequest,
@@ -75,7 +76,8 @@ def create_collection(body: CreateCollectionRequest, tenant: Creator, services: 
     if body.source is not None:
         request["source"] = body.source.model_dump(mode="json", exclude_unset=True)
     with services.db.write() as tx:
-        made = collections.create_collection(tx, tenant, request, iso(services.clock.now()))
+        now = iso(services.clock.now())
+        made = collections.create_collection(tx, tenant, request, now, declare_for_collection)
     return Response(made, media_type="application/json")
 
 
@@ -92,7 +94,7 @@ def list_collections(
     query = parse_list(body, profile=collections.PROFILE, limit=limit, offset=offset)
     with services.db.read() as tx:
         listed = collections.list_collections(tx, tenant, query)
-    return Response(write_answer(listed, query, request.url.path), media_type="application/json")
+    return Response(write_answer(listed, query, request.url.path, collections.PROFILE), media_type="application/json")
 
 
 @collection.get("/{collection_identifier}", response_model=CollectionResponse)
@@ -158,7 +160,7 @@ def list_documents(
     if wanted:
         shown = queries.with_vectors(services.vectors, tenant, collection_id, listed.results, keys)
         listed = Listed([orjson.dumps(each).decode() for each in shown], listed.total)
-    return Response(write_answer(listed, query, request.url.path), media_type="application/json")
+    return Response(write_answer(listed, query, request.url.path, queries.PROFILE), media_type="application/json")
 
 
 @document.post("/batch", response_model=BatchResponse, openapi_extra=_BATCH)

@@ -10,6 +10,7 @@ from sqlalchemy import delete, update
 
 from coterie.api.context import Services, Tenant
 from coterie.documents.collections import count_documents, find_collection, spaces_of
+from coterie.documents.payload_indexes import index_documents, unindex
 from coterie.documents.queries import find_document
 from coterie.documents.schemas import DocumentCreateRequest, DocumentFields, DocumentUpdateRequest, SparseVector
 from coterie.documents.writing import (
@@ -116,6 +117,8 @@ def update_document(
         vectors_text = orjson.dumps({**old_keys, **new_keys}).decode()
         values = {"resource": text, "vectors": vectors_text, "updated_at": now}
         tx.execute(update(documents).where(documents.c.pk == row.pk).values(values))
+        if payload is not None:
+            index_documents(tx, collection_id, [(row.pk, {"metadata": changes.metadata})])
         replaced = {name: [key] for name, key in old_keys.items() if name in new_keys}
         retire(tx, tenant, collection_id, replaced, now)
     return text
@@ -127,6 +130,7 @@ def delete_document(services: Services, tenant: Tenant, collection: str, documen
         collection_id = find_collection(tx, tenant, collection).id
         row = find_document(tx, tenant, collection_id, document_id)
         tx.execute(delete(documents).where(documents.c.pk == row.pk))
+        unindex(tx, [row.pk])
         count_documents(tx, collection_id, -1)
         retire(tx, tenant, collection_id, keys_by_name([row.vectors]), iso(services.clock.now()))
 

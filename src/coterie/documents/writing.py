@@ -6,22 +6,24 @@ vectors and retires the old ones.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from sqlalchemy import Connection, bindparam, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, Dialect, bindparam, insert, select
 
 from coterie.api.bodies import MAX_DEPTH, has_nul, is_too_deep
 from coterie.api.context import Services, Tenant
 from coterie.documents.collections import count_documents, spaces_of
+from coterie.documents.payload_indexes import index_batch
 from coterie.features.registry import is_well_formed
 from coterie.kit.clock import iso
 from coterie.kit.errors import NotFound
 from coterie.kit.ids import new_id
 from coterie.store.db import execute_many, reserve
+from coterie.store.dialects import among, upsert
 from coterie.store.tables import collections, documents, retired_vectors, vector_spaces
 from coterie.store.vectors import Matrix, Space
 
@@ -34,15 +36,6 @@ MAX_MAGNITUDE = 1e18
 
 MAX_PAYLOAD = 65_536
 """Bytes of one document's metadata as JSON."""
-
-
-_NEW = upsert(documents).values(
-    {name: bindparam(name) for name in documents.c.keys() if name != "pk"}  # noqa: SIM118
-)
-_UPSERT = _NEW.on_conflict_do_update(
-    index_elements=["collection_id", "id"],
-    set_={name: _NEW.excluded[name] for name in ("resource", "vectors", "updated_at")},
-)
 
 
 class BadDocument(ValueError):
@@ -58,6 +51,17 @@ class Batch:
     object_ids: list[str]
     payloads: list[bytes]
     vectors: dict[str, tuple[NDArray[np.int64], Matrix]] = field(default_factory=dict)
+
+
+@cache
+def _upsert(dialect: Dialect) -> Any:
+    new = upsert(dialect, documents).values(
+        {name: bindparam(name) for name in documents.c.keys() if name != "pk"}  # noqa: SIM118
+    )
+    return new.on_conflict_do_update(
+        index_elements=["collection_id", "id"],
+        set_={name: new.excluded[name] for name in ("resource", "vectors", "updated_at")},
+    )
 
 
 def dump_payload(payload: Mapping[str, Any]) -> bytes:
@@ -158,7 +162,8 @@ def write_records(
         for number, identity in enumerate(batch.ids)
     ]
     if rows:
-        execute_many(tx, _UPSERT, rows)
+        execute_many(tx, _upsert(tx.dialect), rows)
+        index_batch(tx, collection_id, batch.ids, batch.payloads)
     created = [identity not in before for identity in batch.ids]
     count_documents(tx, collection_id, sum(created))
     retire(tx, tenant, collection_id, keys_by_name(text for _, text in before.values()), now)
@@ -189,11 +194,10 @@ def new_document_id() -> str:
 
 def _present(tx: Connection, collection_id: str, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Of those of the ids that exist: when each was created, and the JSON of its vectors' keys."""
-    wanted = func.json_each(bindparam("ids")).table_valued("value")
     own = select(documents.c.id, documents.c.created_at, documents.c.vectors).where(
-        documents.c.collection_id == collection_id, documents.c.id.in_(select(wanted.c.value))
+        documents.c.collection_id == collection_id, among(tx, documents.c.id, ids)
     )
-    rows = tx.execute(own, {"ids": orjson.dumps(ids).decode()})
+    rows = tx.execute(own)
     return {row.id: (row.created_at, row.vectors) for row in rows}
 
 

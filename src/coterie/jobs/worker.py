@@ -323,7 +323,7 @@ def _stand_still() -> str:
 def _dbos_config(settings: Settings, executor_id: str) -> DBOSConfig:
     return {
         "name": "coterie",
-        "system_database_url": f"sqlite:///{settings.jobs_path}",
+        "system_database_url": settings.jobs_url,
         "executor_id": executor_id,
         "application_version": APPLICATION_VERSION,
         "log_level": "WARNING",

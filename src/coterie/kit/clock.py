@@ -40,3 +40,8 @@ class ManualClock:
 def iso(moment: datetime) -> str:
     """`2026-01-31T12:00:00.000000Z`: UTC, always with microseconds, so that text order is time order."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_iso(text: str) -> datetime:
+    """The instant that `iso` wrote."""
+    return datetime.fromisoformat(text)

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
+from coterie.listing.cursor import write_cursor
+from coterie.listing.indexed import Planner
 from coterie.listing.paging import pagination
-from coterie.listing.sql import Source, compile_list
-from coterie.listing.tree import ListQuery
+from coterie.listing.scan import scan
+from coterie.listing.sql import Source, plain_statements
+from coterie.listing.tree import Listable, ListQuery
 
 
 class Listed(NamedTuple):
@@ -20,18 +23,36 @@ class Listed(NamedTuple):
 
 def run_list(tx: Connection, query: ListQuery, source: Source, tenant: Mapping[str, Any]) -> Listed:
     """The page and the total of a query. `tx` must be one transaction, so that both are of one snapshot."""
-    statements = compile_list(query, source, tenant)
-    results = tx.execute(statements.page, statements.parameters).scalars().all()
-    if query.offset == 0 and len(results) < query.limit:
-        return Listed(results, len(results))
-    return Listed(results, tx.scalar(statements.count, statements.parameters) or 0)
+    page, total = list_rows(tx, query, source, tenant)
+    if not page:
+        return Listed([], total)
+    found = select(source.pk, source.resource).where(source.pk.in_(page))
+    texts: dict[int, str] = {row[0]: row[1] for row in tx.execute(found)}
+    return Listed([texts[pk] for pk in page], total)
 
 
-def write_answer(listed: Listed, query: ListQuery, path: str, **extra: Any) -> bytes:
+def list_rows(tx: Connection, query: ListQuery, source: Source, tenant: Mapping[str, Any]) -> tuple[list[int], int]:
+    """The keys of the page's rows, in order, and the total."""
+    if query.is_plain:
+        statements = plain_statements(source, tenant, query)
+        page = list(tx.scalars(statements.page, statements.parameters))
+        if query.offset == 0 and len(page) < query.limit:
+            return page, len(page)
+        return page, tx.scalar(statements.count, statements.parameters) or 0
+    if source.index is not None and source.index.complete:
+        return Planner(tx, query, source, tenant).run()
+    return scan(tx, query, source, tenant)
+
+
+def write_answer(listed: Listed, query: ListQuery, path: str, profile: Listable, **extra: Any) -> bytes:
     """The body of the response: `results`, `pagination`, `total_count` and what else the resource adds."""
+    cursor = None
+    if len(listed.results) == query.limit and query.offset + query.limit < listed.total:
+        last = orjson.loads(listed.results[-1])
+        cursor = write_cursor(query, last, last[profile.id_field])
     answer = {
         "results": [orjson.Fragment(text) for text in listed.results],
-        "pagination": pagination(listed.total, query, path),
+        "pagination": pagination(listed.total, query, path, cursor),
         "total_count": listed.total,
         **extra,
     }

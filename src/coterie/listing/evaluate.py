@@ -69,6 +69,32 @@ def sort_value(key: SortKey, resource: Resource) -> tuple[int, Any]:
     return abs(rank), value
 
 
+class Place:
+    """Where a row stands among others, to compare with theirs: by its values under the sort keys, then by id."""
+
+    __slots__ = ("_descending", "_id", "_keys")
+
+    def __init__(self, order: Sequence[SortKey], keys: Sequence[tuple[int, Any]], identity: str) -> None:
+        self._descending = tuple(key.descending for key in order)
+        self._keys = keys
+        self._id = identity
+
+    def __lt__(self, other: "Place") -> bool:
+        for descending, (rank, value), (other_rank, other_value) in zip(
+            self._descending, self._keys, other._keys, strict=True
+        ):
+            if rank != other_rank:
+                return rank < other_rank
+            if value != other_value:
+                return bool(value > other_value) if descending else bool(value < other_value)
+        return self._id < other._id
+
+
+def place_of(order: Sequence[SortKey], resource: Resource, identity: str) -> Place:
+    """Where a resource stands in an order."""
+    return Place(order, [sort_value(key, resource) for key in order], identity)
+
+
 def _order(key: SortKey, resource: Resource) -> tuple[int, Any]:
     """The first of a resource's leaves in the key's order. A descending key ranks below zero, to be sorted in
     reverse.

@@ -1,159 +1,235 @@
-"""Filters and sort keys over the field index: each condition is a set of row ids found by path and value.
+"""The field index in SQL: writing a resource's rows, and the clauses that a condition is at one row of it.
 
-Regular expressions and words cannot be looked up; they are asked of the rows that the rest of a filter
-leaves.
+Strings are compared by what their index holds, their first CUT characters, and by the whole only where that leaves
+something open: an operand that is shorter can only equal, precede or begin what it equals, precedes or begins cut off.
 """
 
 import operator
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from functools import partial
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
-    Subquery,
+    Connection,
+    Dialect,
     Table,
     and_,
     case,
-    exists,
+    delete,
     false,
     func,
-    not_,
+    insert,
     or_,
     select,
-    true,
+    update,
 )
 
-from coterie.listing import expressions
-from coterie.listing.tree import And, Condition, Kind, Node, Not, Or, Pair, Scalar, SortKey
+from coterie.listing.fields import CUT, FieldRow
+from coterie.listing.tree import Condition, Kind, Pair, Scalar
+from coterie.store.dialects import among, has_part
+from coterie.store.tables import paths
 
 _COMPARE = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
+_LOOSER = {"gt": operator.ge, "gte": operator.ge, "lt": operator.le, "lte": operator.le}
 
 
 @dataclass(frozen=True, eq=False)
 class FieldIndex:
-    """The rows of one kind of resource in the field index, and the clause that keeps to the tenant's."""
+    """The index of one kind of resource.
 
-    table: Table
-    kind: str
-    tenant: ColumnElement[bool]
-
-    def at(self, path: str) -> ColumnElement[bool]:
-        """The tenant's rows at a path."""
-        return and_(self.tenant, self.table.c.kind == self.kind, self.table.c.path == path)
-
-
-def holds(node: Node, index: FieldIndex, pk: ColumnElement[int]) -> ColumnElement[bool]:
-    """The clause that holds for the resources, known by `pk`, that satisfy the tree."""
-    match node:
-        case And(nodes):
-            return and_(true(), *(holds(part, index, pk) for part in nodes))
-        case Or(nodes):
-            return or_(false(), *(holds(part, index, pk) for part in nodes))
-        case Not(inner):
-            return not_(holds(inner, index, pk))
-        case Condition():
-            return _condition(node, index, pk)
-        case _:
-            assert_never(node)
-
-
-def sort_values(key: SortKey, index: FieldIndex) -> Subquery:
-    """Per row id the leaf that comes first in the key's order, in `n`, `s` or `b` by its kind; the others are
-    null or come after it.
+    `scope` names the tenant's value that its paths belong to. A `complete` one holds every path; another one only
+    those that were declared. `texts` holds what is searched in, by row, with an index of the trigrams of all strings
+    but those at `untexted` paths.
     """
-    fields = index.table.c
-    first = func.max if key.descending else func.min
-    columns = [first(case((fields.type == ("s" if key.instant else "n"), fields.num))).label("n")]
-    if not key.instant:
-        columns += [first(fields.str).label("s"), first(case((fields.type == "b", fields.num))).label("b")]
-    return select(fields.row_id, *columns).where(index.at(key.path)).group_by(fields.row_id).subquery()
+
+    fields: Table
+    scope: str
+    complete: bool
+    texts: Table | None = None
+    untexted: frozenset[str] = frozenset()
 
 
-def sort_terms(values: Subquery, key: SortKey) -> list[ColumnElement[Any]]:
-    """Order by kind first, then by the value, which counts only where no kind before it has one."""
-    kinds = [values.c[name] for name in ("n", "s", "b") if name in values.c]
-    rank = case(*((kind.is_not(None), at) for at, kind in enumerate(kinds)), else_=len(kinds))
-    terms = [case((rank == at, kind)) for at, kind in enumerate(kinds)]
-    return [rank, *(term.desc() if key.descending else term.asc() for term in terms)]
+class Path(NamedTuple):
+    """A path of a scope: its number, whether any resource has more than one row at it, whether all rows are there."""
+
+    id: int
+    multiple: bool
+    ready: bool
 
 
-def _condition(condition: Condition, index: FieldIndex, pk: ColumnElement[int]) -> ColumnElement[bool]:
-    fields = index.table.c
-    if condition.operator in ("regex", "text"):
-        # No tenant here: the row outside is already the tenant's, and SQLite must go by row id, not by path.
-        own = and_(fields.row_id == pk, fields.kind == index.kind, fields.path == condition.path)
-        return exists(select(fields.row_id).where(own, _leaf(condition, index.table)))
-    here = index.at(condition.path)
-    present = pk.in_(select(fields.row_id).where(here, fields.type == "x"))
-    if condition.operator == "exists":
-        return present
-    clause = pk.in_(select(fields.row_id).where(here, _leaf(condition, index.table)))
-    return or_(clause, not_(present)) if _takes_null(condition) else clause
+def paths_of(tx: Connection, scope: str, wanted: Iterable[str]) -> dict[str, Path]:
+    """Those of the wanted paths that any resource of the scope has, or had."""
+    found = select(paths).where(paths.c.scope == scope, among(tx, paths.c.path, list(wanted)))
+    return {row.path: Path(row.id, row.multiple, row.ready) for row in tx.execute(found)}
 
 
-def _takes_null(condition: Condition) -> bool:
+def write_fields(tx: Connection, fields: Table, scope: str, rows_of: Sequence[tuple[int, Sequence[FieldRow]]]) -> None:
+    """Put the rows of resources, by their row ids, in place of what was there."""
+    counts = [Counter(row.path for row in rows) for _, rows in rows_of]
+    several = {path for count in counts for path, number in count.items() if number > 1}
+    known = paths_of(tx, scope, {path for count in counts for path in count})
+    new = [path for path in dict.fromkeys(path for count in counts for path in count) if path not in known]
+    if new:
+        values = [{"scope": scope, "path": path, "multiple": path in several, "ready": True} for path in new]
+        tx.execute(insert(paths), values)
+        known.update(paths_of(tx, scope, new))
+    changed = [known[path].id for path in several if not known[path].multiple]
+    if changed:
+        tx.execute(update(paths).where(paths.c.id.in_(changed)).values(multiple=True))
+    erase_fields(tx, fields, [row_id for row_id, _ in rows_of])
+    values = [
+        {"row_id": row_id, "path_id": known[row.path].id, **dict(zip(FieldRow._fields[1:], row[1:], strict=True))}
+        for row_id, rows in rows_of
+        for row in rows
+    ]
+    if values:
+        tx.execute(insert(fields), values)
+
+
+def erase_fields(tx: Connection, fields: Table, row_ids: Sequence[int]) -> None:
+    """Take the rows of resources out."""
+    tx.execute(delete(fields).where(among(tx, fields.c.row_id, list(row_ids))))
+
+
+def takes_null(condition: Condition) -> bool:
+    """Whether a resource without the path satisfies the condition."""
     return isinstance(condition.value, frozenset) and ("z", None) in condition.value
 
 
-def _leaf(condition: Condition, fields: Table) -> ColumnElement[bool]:
-    """The clause for an index row at the condition's path; `str` and `folded` are null but for strings."""
+def row_matches(condition: Condition, fields: Any, dialect: Dialect) -> ColumnElement[bool]:
+    """The clause for a row of the index at the condition's path. Not for `regex` and `text`: those are Python's."""
     value: Any = condition.value
-    text = fields.c.str if condition.case_sensitive else fields.c.folded
     match condition.operator:
+        case "exists":
+            clause: ColumnElement[bool] = fields.c.type != "z"
         case "in":
-            return _among(value, condition, fields)
+            clause = _among(value, condition, fields)
         case "contains":
-            return _contains(value, text, fields)
+            clause = _contains(value, condition, fields, dialect)
         case "starts_with":
-            return expressions.starts_with(text, value)
+            clause = _starts_with(value, condition, fields)
         case "ends_with":
-            return expressions.ends_with(text, value)
-        case "regex":
-            return and_(fields.c.type == "s", expressions.has_pattern(fields.c.str, value, condition.case_sensitive))
-        case "text":
-            return and_(fields.c.type == "s", expressions.has_words(text, value))
+            clause = and_(fields.c.str.is_not(None), _at_length(condition, fields, partial(_ends_with, value)))
         case _:
-            kind, bound = value
-            column = _column(kind, condition, fields)
-            return _of_kind(kind, column, _COMPARE[condition.operator](column, bound), fields)
+            clause = _compared(condition, fields)
+    return clause
 
 
-def _among(pairs: Iterable[Pair], condition: Condition, fields: Table) -> ColumnElement[bool]:
+def whole_of(fields: Any, case_sensitive: bool) -> ColumnElement[Any]:
+    """A row's string at its full length."""
+    if case_sensitive:
+        return func.coalesce(fields.c.whole, fields.c.str)
+    return func.coalesce(fields.c.whole_folded, fields.c.folded)
+
+
+def _cut_of(fields: Any, case_sensitive: bool) -> ColumnElement[Any]:
+    column: ColumnElement[Any] = fields.c.str if case_sensitive else fields.c.folded
+    return column
+
+
+def _is_number(kind: Kind, condition: Condition) -> bool:
+    return kind != "s" or condition.instant
+
+
+def _compared(condition: Condition, fields: Any) -> ColumnElement[bool]:
+    pair: Any = condition.value
+    kind, bound = pair[0], _stored(pair[1])
+    compare = _COMPARE[condition.operator]
+    if _is_number(kind, condition):
+        return and_(fields.c.type == kind, compare(fields.c.num, bound))
+    cut = _cut_of(fields, condition.case_sensitive)
+    strings = and_(fields.c.str.is_not(None), _LOOSER[condition.operator](cut, bound[:CUT]))
+    if len(bound) < CUT:
+        return and_(strings, compare(cut, bound))
+    return and_(strings, compare(whole_of(fields, condition.case_sensitive), bound))
+
+
+def _among(pairs: Iterable[Pair], condition: Condition, fields: Any) -> ColumnElement[bool]:
     """Equality with one of a set of values, per kind."""
     by_kind: defaultdict[Kind, list[Scalar]] = defaultdict(list)
     for kind, value in pairs:
         by_kind[kind].append(_stored(value))
-    clauses = (_equal(kind, by_kind[kind], _column(kind, condition, fields), fields) for kind in sorted(by_kind))
+    clauses = (_equal(kind, by_kind[kind], condition, fields) for kind in sorted(by_kind))
     return or_(false(), *clauses)
 
 
-def _equal(kind: str, values: list[Scalar], column: ColumnElement[Any], fields: Table) -> ColumnElement[bool]:
+def _equal(kind: Kind, values: Sequence[Any], condition: Condition, fields: Any) -> ColumnElement[bool]:
     if kind == "z":
-        return fields.c.type == kind
-    return _of_kind(kind, column, column == values[0] if len(values) == 1 else column.in_(values), fields)
+        return fields.c.type == "z"  # type: ignore[no-any-return]
+    if _is_number(kind, condition):
+        return and_(fields.c.type == kind, _one_of(fields.c.num, values))
+    cut, whole = _cut_of(fields, condition.case_sensitive), whole_of(fields, condition.case_sensitive)
+    short = [value for value in values if len(value) < CUT]
+    clauses = [and_(cut == value[:CUT], whole == value) for value in values if len(value) >= CUT]
+    if short:
+        clauses.append(_one_of(cut, short))
+    return and_(fields.c.str.is_not(None), or_(*clauses))
 
 
-def _of_kind(kind: str, column: ColumnElement[Any], test: ColumnElement[bool], fields: Table) -> ColumnElement[bool]:
-    """The test, kept to one kind. Only strings have a text, and naming the type too would spoil the index on it."""
-    return and_(fields.c.type == kind, test) if column is fields.c.num else test
+def _one_of(column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+    return column == values[0] if len(values) == 1 else column.in_(values)
 
 
-def _stored(value: Scalar) -> Scalar:
+def _stored(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
 
 
-def _contains(value: Any, text: ColumnElement[Any], fields: Table) -> ColumnElement[bool]:
+def _contains(value: Any, condition: Condition, fields: Any, dialect: Dialect) -> ColumnElement[bool]:
     kind, part = value
     if kind != "s":
-        return and_(fields.c.element.is_(True), _equal(kind, [_stored(part)], fields.c.num, fields))
-    inside = and_(fields.c.element.is_(False), expressions.has_part(text, part))
-    return or_(inside, and_(fields.c.element.is_(True), text == part))
+        return and_(fields.c.element, _equal(kind, [_stored(part)], condition, fields))
+    inside = _at_length(condition, fields, lambda string: has_part(dialect, string, part))
+    inside = and_(fields.c.str.is_not(None), ~fields.c.element, inside)
+    element = and_(fields.c.element, _equal("s", [part], Condition("", "in", None, condition.case_sensitive), fields))
+    return or_(inside, element)
 
 
-def _column(kind: str, condition: Condition, fields: Table) -> ColumnElement[Any]:
-    """Where the leaves of a kind stand in the form that the condition's operand has."""
-    if kind != "s" or condition.instant:
-        return fields.c.num
-    return fields.c.str if condition.case_sensitive else fields.c.folded
+def _at_length(
+    condition: Condition, fields: Any, test: Callable[[ColumnElement[Any]], ColumnElement[bool]]
+) -> ColumnElement[bool]:
+    """A test of a string at its full length, which looks beyond what the index holds only where there is more."""
+    cut = _cut_of(fields, condition.case_sensitive)
+    return case((func.length(cut) < CUT, test(cut)), else_=test(whole_of(fields, condition.case_sensitive)))
+
+
+def _ends_with(suffix: str, string: ColumnElement[Any]) -> ColumnElement[bool]:
+    begins = func.length(string) - len(suffix) + 1
+    return and_(begins >= 1, func.substr(string, begins) == suffix)
+
+
+def index_of(condition: Condition) -> str:
+    """Which index of the table of fields has the rows of a condition together: the end of its name."""
+    pair: Any = condition.value
+    operator = condition.operator
+    if operator == "in" and not condition.instant and all(kind == "s" for kind, _ in pair):
+        return "str" if condition.case_sensitive else "folded"
+    if operator in ("starts_with", "ends_with", "regex", "text") or (operator == "contains" and pair[0] == "s"):
+        return "str" if condition.case_sensitive or operator == "regex" else "folded"
+    if operator in _COMPARE and pair[0] == "s" and not condition.instant:
+        return "str" if condition.case_sensitive else "folded"
+    return "num"
+
+
+def _starts_with(prefix: str, condition: Condition, fields: Any) -> ColumnElement[bool]:
+    """As a range, which an index has: everything from the prefix up to the next text that does not begin with it."""
+    cut = _cut_of(fields, condition.case_sensitive)
+    begins = and_(fields.c.str.is_not(None), cut >= prefix[:CUT])
+    following = _following(prefix[:CUT])
+    begins = begins if following is None else and_(begins, cut < following)
+    if len(prefix) <= CUT:
+        return begins
+    whole = whole_of(fields, condition.case_sensitive)
+    return and_(begins, func.substr(whole, 1, len(prefix)) == prefix)
+
+
+def _following(prefix: str) -> str | None:
+    """The first text, by code points, after all that begin with the prefix; None if there is none."""
+    while prefix:
+        last = ord(prefix[-1]) + 1
+        if last <= 0x10FFFF:
+            return prefix[:-1] + chr(0xE000 if 0xD800 <= last <= 0xDFFF else last)
+        prefix = prefix[:-1]
+    return None

@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 from coterie.listing.tree import Listable
 from coterie.listing.values import fold, instant, is_path, leaf_of
 
+CUT = 200
+"""Characters of a string that an index compares; PostgreSQL's indexes take 2,700 bytes."""
+
 
 class FieldRow(
     NamedTuple(
@@ -20,14 +23,17 @@ class FieldRow(
             ("num", int | float | None),
             ("str", str | None),
             ("folded", str | None),
+            ("whole", str | None),
+            ("whole_folded", str | None),
         ],
     )
 ):
-    """One row, named like the columns of `store.tables.fields`.
+    """One row, named like the columns of the tables of fields.
 
-    `type` is the leaf's kind, or `x` for the mark that the path is there and not null, once a path. Numbers
-    stand in `num` and so do booleans, as 0 and 1; strings in `str` and folded in `folded`. At a timestamp's
-    path `num` holds the string's microseconds since 1970 UTC.
+    `type` is the leaf's kind, or `x` where the path is there and not null yet leads to no leaf. A null has a row only
+    beside others: a path without rows is null or missing, which is the same. Numbers stand in `num` and so do booleans,
+    as 0 and 1; strings in `str` and folded in `folded`, both cut off after CUT characters; what is longer stands in
+    `whole` and `whole_folded`. At a timestamp's path `num` holds the string's microseconds since 1970 UTC.
     """
 
 
@@ -35,21 +41,24 @@ def rows_for(resource: dict[str, Any], profile: Listable) -> Iterator[FieldRow]:
     """The rows of a resource, each once. Members that no request can name (an empty key, a path over 255
     characters) have none.
     """
-    marked: set[str] = set()
-    seen: set[FieldRow] = set()
+    present: set[str] = set()
+    found: dict[str, dict[FieldRow, None]] = {}
     stack = list(_members("", resource))
     while stack:
         path, value, element = stack.pop()
-        if value is not None and path not in marked:
-            marked.add(path)
-            yield FieldRow(path, "x", False, None, None, None)
+        if value is not None:
+            present.add(path)
         if isinstance(value, dict):
             stack += _members(path + ".", value)
         elif isinstance(value, list):
             stack += [(path, item, True) for item in value]
-        elif (row := _row(path, value, element, profile)) is not None and row not in seen:
-            seen.add(row)
-            yield row
+        elif (row := _row(path, value, element, profile)) is not None:
+            found.setdefault(path, {})[row] = None
+    for path in sorted(present):
+        rows = found.get(path, {})
+        if all(row.type == "z" for row in rows):
+            yield FieldRow(path, "x", False, None, None, None, None, None)
+        yield from rows
 
 
 def search_text(parts: Iterable[str | None]) -> str:
@@ -57,6 +66,19 @@ def search_text(parts: Iterable[str | None]) -> str:
     two.
     """
     return fold("\n".join(part for part in parts if part))
+
+
+def all_strings(resource: dict[str, Any], without: frozenset[str]) -> str:
+    """Every string of the resource, folded, one a line, but for the members of those names."""
+    stack: list[Any] = [value for key, value in resource.items() if key not in without]
+    texts: dict[str, None] = {}
+    while stack:
+        value = stack.pop()
+        if isinstance(value, str):
+            texts[value] = None
+        elif isinstance(value, list | dict):
+            stack += value.values() if isinstance(value, dict) else value
+    return search_text(texts)
 
 
 def _members(prefix: str, value: dict[str, Any]) -> Iterator[tuple[str, Any, bool]]:
@@ -67,7 +89,10 @@ def _row(path: str, value: object, element: bool, profile: Listable) -> FieldRow
     leaf = leaf_of(value, element)
     if leaf is None:
         return None
-    if isinstance(leaf.value, str):
-        moment = instant(leaf.value) if path in profile.timestamps else None
-        return FieldRow(path, "s", element, moment, leaf.value, fold(leaf.value))
-    return FieldRow(path, leaf.kind, element, None if leaf.value is None else leaf.value, None, None)
+    if not isinstance(leaf.value, str):
+        return FieldRow(path, leaf.kind, element, None if leaf.value is None else leaf.value, None, None, None, None)
+    moment = instant(leaf.value) if path in profile.timestamps else None
+    text, folded = leaf.value, fold(leaf.value)
+    if len(text) <= CUT and len(folded) <= CUT:
+        return FieldRow(path, "s", element, moment, text, folded, None, None)
+    return FieldRow(path, "s", element, moment, text[:CUT], folded[:CUT], text, folded)

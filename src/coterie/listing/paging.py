@@ -5,11 +5,12 @@ from typing import Any
 from coterie.listing.tree import ListQuery
 
 
-def pagination(total: int, query: ListQuery, path: str) -> dict[str, Any]:
+def pagination(total: int, query: ListQuery, path: str, next_cursor: str | None = None) -> dict[str, Any]:
     """The `pagination` object of a list's response.
 
     `path` is the request's path; the same body posted to `next_page` or `previous_page` gives the neighbour,
-    and null says that there is none. From an offset past the end, the previous page is the last one.
+    and null says that there is none. From an offset past the end, the previous page is the last one. The same body with
+    `next_cursor` as its `cursor` gives the rows after the last one of this page.
     """
     limit, offset = query.limit, query.offset
     following = offset + limit if offset + limit < total else None
@@ -20,6 +21,7 @@ def pagination(total: int, query: ListQuery, path: str) -> dict[str, Any]:
         "total_pages": -(-total // limit),
         "next_page": _link(path, limit, following),
         "previous_page": _link(path, limit, _before(total, limit, offset)),
+        "next_cursor": next_cursor,
     }
 
 

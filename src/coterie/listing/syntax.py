@@ -3,9 +3,11 @@
 A missing or null part asks for nothing, and keys that the language does not know are left to others.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from coterie.kit.errors import invalid
+from coterie.listing.cursor import read_cursor
 from coterie.listing.filters import parse_filters, parse_flag, parse_path
 from coterie.listing.operands import Loc, plain_string
 from coterie.listing.tree import NEWEST_FIRST, Listable, ListQuery, SortKey
@@ -31,7 +33,14 @@ def parse_list(body: object, *, profile: Listable, limit: int | None = None, off
     size = _limit(body, limit)
     flag = parse_flag(body.get("case_sensitive"), ("body", "case_sensitive"), False)
     where = parse_filters(body.get("filters"), profile, flag, ("body", "filters"))
-    return ListQuery(where, _order(body, profile), _words(body.get("search")), size, _offset(body, offset, size))
+    query = ListQuery(where, _order(body, profile), _words(body.get("search")), size, _offset(body, offset, size))
+    cursor = body.get("cursor")
+    if cursor is None:
+        return query
+    loc = ("body", "cursor")
+    if query.offset:
+        raise invalid(loc, "A cursor says where the page begins: leave 'offset' and 'page' out", "cursor")
+    return replace(query, after=read_cursor(cursor, query, loc))
 
 
 def _limit(body: dict[str, Any], parameter: int | None) -> int:

@@ -83,6 +83,16 @@ class SortKey(NamedTuple):
     instant: bool = False
 
 
+class Position(NamedTuple):
+    """Where a row stands in a list, to go on after it: its rank and value under each sort key, when it was created,
+    and its id.
+    """
+
+    keys: tuple[tuple[int, int | float | str], ...]
+    created_at: str
+    id: str
+
+
 NEWEST_FIRST = (SortKey("created_at", descending=True, instant=True),)
 """The order of a request without a sort."""
 
@@ -98,21 +108,17 @@ class ListQuery:
     words: tuple[str, ...]
     limit: int
     offset: int
+    after: "Position | None" = None
 
     @property
     def is_plain(self) -> bool:
         """Whether it asks for everything, newest first."""
-        return self.where is None and not self.words and self.order == NEWEST_FIRST
+        return self.where is None and not self.words and self.order == NEWEST_FIRST and self.after is None
 
 
 def dump_node(node: Node) -> str:
-    """The tree as JSON text, so that a store can be handed a whole filter as one bind parameter."""
+    """The tree as JSON text, which is the same for the same filters."""
     return json.dumps(_encode(node), separators=(",", ":"))
-
-
-def load_node(text: str) -> Node:
-    """The tree that `dump_node` wrote; other text is a programming error."""
-    return _decode(json.loads(text))
 
 
 def _encode(node: Node) -> list[Any]:
@@ -128,23 +134,3 @@ def _encode(node: Node) -> list[Any]:
             return [operator, path, operand, case_sensitive, instant]
         case _:
             assert_never(node)
-
-
-def _decode(code: list[Any]) -> Node:
-    head, *rest = code
-    match head:
-        case "and":
-            return And(tuple(map(_decode, rest)))
-        case "or":
-            return Or(tuple(map(_decode, rest)))
-        case "not":
-            return Not(_decode(rest[0]))
-        case _:
-            path, operand, case_sensitive, instant = rest
-            return Condition(path, head, _operand(operand, head), case_sensitive, instant)
-
-
-def _operand(operand: Any, operator: Operator) -> Operand:
-    if operator == "in":
-        return frozenset((kind, value) for kind, value in operand)
-    return tuple(operand) if isinstance(operand, list) else operand

@@ -5,18 +5,27 @@ what the service itself asks for. Timestamps are text in one form (`kit.clock.is
 Every table but `organizations`, `sequences` and `workers` leads to its tenant: by `org_id`, by `namespace_id`.
 """
 
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy
 from sqlalchemy import (
+    DDL,
     Boolean,
     Column,
+    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
     MetaData,
     Table,
-    Text,
     UniqueConstraint,
+    event,
+    text,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import UserDefinedType
 
 metadata = MetaData(
@@ -29,13 +38,24 @@ metadata = MetaData(
 )
 
 
+Text = sqlalchemy.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+"""Text that is compared code point by code point on both stores, whatever the database's locale."""
+
+
 class Number(UserDefinedType[float]):
-    """An exact number: integers of 64 bits and doubles side by side, handed to the driver as they are."""
+    """An exact number: integers of 64 bits and doubles side by side. SQLite takes them as they are; PostgreSQL would
+    compare them as doubles, so there they are decimals.
+    """
 
     cache_ok = True
 
     def get_col_spec(self, **_: object) -> str:
         return "NUMERIC"
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        if dialect.name != "postgresql":
+            return None
+        return lambda value: None if value is None else Decimal(value)
 
 
 def _of_namespace() -> Column[str]:
@@ -154,7 +174,6 @@ clusters = Table(
     _of_namespace(),
     Column("name", Text, nullable=False),
     Column("resource", Text, nullable=False),
-    Column("search_text", Text, nullable=False),
     Column("run_text", Text, nullable=False, default=""),  # labels and keywords of the last run, to be found by
     Column("status", Text, nullable=False),
     Column("last_run_id", Text),
@@ -162,7 +181,10 @@ clusters = Table(
     Column("created_at", Text, nullable=False),
     UniqueConstraint("namespace_id", "name"),
     Index("ix_clusters_newest", "namespace_id", Column("created_at").desc(), "id"),
+    Index("ix_clusters_rows", "namespace_id", "pk"),
 )
+"""Within a namespace `pk`, `created_at` and `id` all grow from one definition to the next (`clusters.service` sees to
+it), so that the field index, which knows `pk` only, can list in the order of the other two."""
 
 cluster_counts = Table(
     "cluster_counts",
@@ -174,23 +196,77 @@ cluster_counts = Table(
 )
 """How many definitions a namespace has by status: written with them, so that no list has to count them."""
 
-fields = Table(
-    "fields",
+paths = Table(
+    "paths",
     metadata,
-    _of_namespace(),
-    Column("kind", Text, nullable=False),
+    Column("id", Integer, primary_key=True),
+    Column("scope", Text, nullable=False),  # whose resources: a namespace's definitions, a collection's documents
     Column("path", Text, nullable=False),
-    Column("row_id", Integer, nullable=False),
-    Column("type", Text, nullable=False),  # n number, s string, b boolean, z null, x the path exists
-    Column("element", Boolean, nullable=False),
-    Column("num", Number()),
-    Column("str", Text),
-    Column("folded", Text),
-    Index("ix_fields_row", "row_id", "kind"),
-    Index("ix_fields_num", "namespace_id", "kind", "path", "type", "num", "row_id"),
-    Index("ix_fields_str", "namespace_id", "kind", "path", "str", "row_id"),
-    Index("ix_fields_folded", "namespace_id", "kind", "path", "folded", "row_id"),
+    Column("multiple", Boolean, nullable=False),  # whether any resource has more than one row at it
+    Column("ready", Boolean, nullable=False),  # whether all resources of the scope have their rows at it
+    UniqueConstraint("scope", "path"),
 )
+
+
+def _field_index(name: str) -> Table:
+    """The leaves of one kind of resource, by path and value: `listing.fields` says what its columns hold."""
+    return Table(
+        name,
+        metadata,
+        Column("row_id", Integer, nullable=False),
+        Column("path_id", Integer, nullable=False),
+        Column("type", Text, nullable=False),
+        Column("element", Boolean, nullable=False),
+        Column("num", Number()),
+        Column("str", Text),
+        Column("folded", Text),
+        Column("whole", Text),
+        Column("whole_folded", Text),
+        Index(f"ix_{name}_row", "row_id", "path_id"),
+        Index(f"ix_{name}_num", "path_id", "type", "num", "row_id"),
+        _of_strings(f"ix_{name}_str", "path_id", "str", "row_id"),
+        _of_strings(f"ix_{name}_folded", "path_id", "folded", "row_id"),
+    )
+
+
+def _of_strings(name: str, *columns: str) -> Index:
+    strings = text("str IS NOT NULL")
+    return Index(name, *columns, sqlite_where=strings, postgresql_where=strings)
+
+
+cluster_fields = _field_index("cluster_fields")
+document_fields = _field_index("document_fields")
+
+cluster_texts = Table(
+    "cluster_texts",
+    metadata,
+    Column("row_id", Integer, primary_key=True, autoincrement=False),
+    Column("namespace_id", Text, nullable=False),
+    Column("search", Text, nullable=False),  # what a search looks in, folded
+    Column("strings", Text, nullable=False),  # every string of the resource, folded: the trigrams are of these
+    Index("ix_cluster_texts_namespace_id", "namespace_id"),
+    Index(
+        "ix_cluster_texts_trigrams",
+        "strings",
+        postgresql_using="gin",
+        postgresql_ops={"strings": "gin_trgm_ops"},
+    ).ddl_if(dialect="postgresql"),
+)
+TRIGRAMS = """CREATE VIRTUAL TABLE cluster_trigrams USING fts5(
+    strings, content='cluster_texts', content_rowid='row_id', tokenize='trigram case_sensitive 1', detail='none')"""
+"""SQLite's index of trigrams. Without positions: it names candidates, which are then looked at."""
+
+TRIGRAM_EXTENSION = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
+event.listen(metadata, "before_create", DDL(TRIGRAM_EXTENSION).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]
+event.listen(cluster_texts, "after_create", DDL(TRIGRAMS).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""Facts about the store itself, such as what its indexes were made with."""
 
 runs = Table(
     "runs",

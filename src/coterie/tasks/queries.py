@@ -14,10 +14,9 @@ from coterie.store.tables import tasks
 PROFILE = Listable("task_id", "task_id")
 _OF_NAMESPACE = tasks.c.namespace_id == bindparam("namespace_id")
 _OF_ORGANIZATION = tasks.c.org_id == bindparam("org_id")
-_COLUMNS = {"created_at": tasks.c.created_at}
-_ROWS = (tasks, tasks.c.pk, tasks.c.id, tasks.c.resource)
-NAMESPACE_SOURCE = Source(*_ROWS, _OF_NAMESPACE, _COLUMNS)
-ORGANIZATION_SOURCE = Source(*_ROWS, _OF_ORGANIZATION, _COLUMNS)
+_ROWS = (tasks, tasks.c.pk, tasks.c.id, tasks.c.created_at, tasks.c.resource)
+NAMESPACE_SOURCE = Source(*_ROWS, _OF_NAMESPACE)
+ORGANIZATION_SOURCE = Source(*_ROWS, _OF_ORGANIZATION)
 
 
 def get_task(tx: Connection, account: Account, task_id: str) -> str:

@@ -31,7 +31,7 @@ def list_active_tasks(
     with services.db.read() as tx:
         query = parse_list({"page": page, "page_size": page_size}, profile=queries.PROFILE)
         listed = queries.list_tasks(tx, account, query)
-        return Response(write_answer(listed, query, request.url.path), media_type="application/json")
+        return Response(write_answer(listed, query, request.url.path, queries.PROFILE), media_type="application/json")
 
 
 @router.post("/list", response_model=ListTasksResponse)
@@ -47,7 +47,7 @@ def list_tasks(
     with services.db.read() as tx:
         query = parse_list(body, profile=queries.PROFILE, limit=limit, offset=offset)
         listed = queries.list_tasks(tx, account, query)
-        return Response(write_answer(listed, query, request.url.path), media_type="application/json")
+        return Response(write_answer(listed, query, request.url.path, queries.PROFILE), media_type="application/json")
 
 
 @router.get("/{task_id}", response_model=TaskResponse)

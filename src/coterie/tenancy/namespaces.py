@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from coterie.api.context import Account
 from coterie.jobs import queue
@@ -15,11 +15,24 @@ from coterie.jobs.job import Job
 from coterie.kit.errors import AlreadyExists, BadRequest, NotFound
 from coterie.kit.ids import new_id
 from coterie.listing.answer import Listed, run_list
+from coterie.listing.field_index import erase_fields
 from coterie.listing.fields import search_text
 from coterie.listing.sql import Source
+from coterie.listing.texts import erase_texts
 from coterie.listing.tree import Listable, ListQuery
 from coterie.store.blobs import BlobStore
-from coterie.store.tables import collections, documents, fields, namespaces, organizations, tasks
+from coterie.store.dialects import among
+from coterie.store.tables import (
+    cluster_fields,
+    clusters,
+    collections,
+    document_fields,
+    documents,
+    namespaces,
+    organizations,
+    paths,
+    tasks,
+)
 from coterie.store.vectors import VectorStore
 
 MAX_NAMESPACES = 10_000
@@ -31,16 +44,16 @@ BRING_YOUR_OWN = {
 }
 """The extractor of a namespace that was made without: vectors come along with the documents."""
 
-DELETE_BATCH = 20_000
+DELETE_BATCH = 5_000
 
 PROFILE = Listable("namespace_name", "namespace_id")
 SOURCE = Source(
     namespaces,
     namespaces.c.pk,
     namespaces.c.id,
+    namespaces.c.created_at,
     namespaces.c.resource,
     (namespaces.c.org_id == bindparam("org_id")) & namespaces.c.deleting.is_(False),
-    {"created_at": namespaces.c.created_at},
     namespaces.c.search_text,
 )
 
@@ -146,13 +159,10 @@ class NamespaceDeletion:
         self.vectors.drop(namespace_id)
         self.blobs.drop(f"{payload['internal_id']}/{namespace_id}")
         in_it = select(collections.c.id).where(collections.c.namespace_id == namespace_id)
-        for key, own in (
-            (documents.c.pk, documents.c.collection_id.in_(in_it)),
-            (fields.c.row_id, fields.c.namespace_id == namespace_id),
-        ):
-            while _delete_some(job, key, own):
-                job.check()
+        while _delete_documents(job, documents.c.collection_id.in_(in_it)) or _delete_clusters(job, namespace_id):
+            job.check()
         with job.db.write() as tx:
+            tx.execute(delete(paths).where(or_(paths.c.scope == namespace_id, paths.c.scope.in_(in_it))))
             tx.execute(delete(namespaces).where(namespaces.c.id == namespace_id))
             tx.execute(delete(tasks).where(tasks.c.namespace_id == namespace_id, tasks.c.id != job.task_id))
         self.vectors.drop(namespace_id)  # what a job in its last breath may have added
@@ -163,12 +173,24 @@ class NamespaceDeletion:
         """Nothing to bring along: the namespace stays hidden."""
 
 
-def _delete_some(job: Job, key: Column[int], own: ColumnElement[bool]) -> int:
-    """Delete a batch of a table's rows, in a short transaction of its own; how many there were."""
-    table = key.table
+def _delete_documents(job: Job, own: ColumnElement[bool]) -> int:
+    """Delete a batch of documents, in a short transaction of its own; how many there were."""
     with job.db.write() as tx:
-        some = select(key).where(own).limit(DELETE_BATCH)
-        return tx.execute(delete(table).where(own, key.in_(some.scalar_subquery()))).rowcount
+        pks = tx.scalars(select(documents.c.pk).where(own).limit(DELETE_BATCH)).all()
+        erase_fields(tx, document_fields, pks)
+        tx.execute(delete(documents).where(among(tx, documents.c.pk, pks)))
+    return len(pks)
+
+
+def _delete_clusters(job: Job, namespace_id: str) -> int:
+    """As `_delete_documents`, for definitions with their runs."""
+    with job.db.write() as tx:
+        own = select(clusters.c.pk).where(clusters.c.namespace_id == namespace_id)
+        pks = tx.scalars(own.limit(DELETE_BATCH)).all()
+        erase_fields(tx, cluster_fields, pks)
+        erase_texts(tx, pks)
+        tx.execute(delete(clusters).where(among(tx, clusters.c.pk, pks)))
+    return len(pks)
 
 
 def _check_free(tx: Connection, account: Account, name: str) -> None:

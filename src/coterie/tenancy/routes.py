@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Body, Query, Request, Response
 
 from coterie.api.bodies import StrictRoute
@@ -130,7 +131,8 @@ def list_namespaces(
     with services.db.read() as tx:
         query = parse_list(body, profile=namespaces.PROFILE, limit=limit, offset=offset)
         listed = namespaces.list_namespaces(tx, account, query)
-        return Response(write_answer(listed, query, request.url.path), media_type="application/json")
+        answer = write_answer(listed, query, request.url.path, namespaces.PROFILE)
+        return Response(answer, media_type="application/json")
 
 
 @namespace.get("", response_model=ListNamespacesResponse)
@@ -166,7 +168,9 @@ def update_namespace(
         changes = body.model_dump(mode="json", exclude_unset=True)
         now = iso(services.clock.now())
         changed = namespaces.update_namespace(tx, account, namespace_identifier, changes, now)
-        return Response(changed, media_type="application/json")
+    if changes.get("payload_indexes") is not None:
+        services.on_indexes_declared(services.db, orjson.loads(changed)["namespace_id"])
+    return Response(changed, media_type="application/json")
 
 
 @namespace.delete("/{namespace_identifier}", status_code=204)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from coterie.store.tables import Number
+from coterie.store.tables import Number, Text
 
 revision = "0001"
 down_revision = None
@@ -14,39 +14,39 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "organizations",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("internal_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("metadata", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("id", Text, nullable=False),
+        sa.Column("internal_id", Text, nullable=False),
+        sa.Column("name", Text, nullable=False),
+        sa.Column("metadata", Text, nullable=False),
+        sa.Column("created_at", Text, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_organizations")),
         sa.UniqueConstraint("internal_id", name=op.f("uq_organizations_internal_id")),
     )
     op.create_table(
         "sequences",
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", Text, nullable=False),
         sa.Column("next", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_sequences")),
     )
     op.create_table(
         "workers",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("id", Text, nullable=False),
+        sa.Column("host", Text, nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
-        sa.Column("started_at", sa.Text(), nullable=False),
+        sa.Column("started_at", Text, nullable=False),
         sa.Column("seen_at", sa.Float(), nullable=False),
-        sa.Column("adopter", sa.Text(), nullable=True),
+        sa.Column("adopter", Text, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_workers")),
     )
     op.create_table(
         "namespaces",
         sa.Column("pk", sa.Integer(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("org_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("resource", sa.Text(), nullable=False),
-        sa.Column("search_text", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("id", Text, nullable=False),
+        sa.Column("org_id", Text, nullable=False),
+        sa.Column("name", Text, nullable=False),
+        sa.Column("resource", Text, nullable=False),
+        sa.Column("search_text", Text, nullable=False),
+        sa.Column("created_at", Text, nullable=False),
         sa.Column("deleting", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["org_id"], ["organizations.id"], name=op.f("fk_namespaces_org_id"), ondelete="CASCADE"
@@ -63,18 +63,18 @@ def upgrade() -> None:
     op.create_table(
         "tasks",
         sa.Column("pk", sa.Integer(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("org_id", sa.Text(), nullable=False),
-        sa.Column("namespace_id", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("payload", sa.Text(), nullable=False),
-        sa.Column("lock", sa.Text(), nullable=True),
-        sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("resource", sa.Text(), nullable=False),
+        sa.Column("id", Text, nullable=False),
+        sa.Column("org_id", Text, nullable=False),
+        sa.Column("namespace_id", Text, nullable=False),
+        sa.Column("kind", Text, nullable=False),
+        sa.Column("payload", Text, nullable=False),
+        sa.Column("lock", Text, nullable=True),
+        sa.Column("status", Text, nullable=False),
+        sa.Column("resource", Text, nullable=False),
         sa.Column("cancel_requested", sa.Boolean(), nullable=False),
-        sa.Column("dispatched_at", sa.Text(), nullable=True),
-        sa.Column("created_at", sa.Text(), nullable=False),
-        sa.Column("updated_at", sa.Text(), nullable=False),
+        sa.Column("dispatched_at", Text, nullable=True),
+        sa.Column("created_at", Text, nullable=False),
+        sa.Column("updated_at", Text, nullable=False),
         sa.ForeignKeyConstraint(["org_id"], ["organizations.id"], name=op.f("fk_tasks_org_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("pk", name=op.f("pk_tasks")),
         sa.UniqueConstraint("id", name=op.f("uq_tasks_id")),
@@ -91,27 +91,27 @@ def upgrade() -> None:
 
     op.create_table(
         "users",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("org_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("email", sa.Text(), nullable=False),
-        sa.Column("metadata", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("id", Text, nullable=False),
+        sa.Column("org_id", Text, nullable=False),
+        sa.Column("name", Text, nullable=False),
+        sa.Column("email", Text, nullable=False),
+        sa.Column("metadata", Text, nullable=False),
+        sa.Column("created_at", Text, nullable=False),
         sa.ForeignKeyConstraint(["org_id"], ["organizations.id"], name=op.f("fk_users_org_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("org_id", "email", name=op.f("uq_users_org_id_email")),
     )
     op.create_table(
         "api_keys",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("org_id", sa.Text(), nullable=False),
-        sa.Column("user_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("hash", sa.Text(), nullable=False),
-        sa.Column("hint", sa.Text(), nullable=False),
-        sa.Column("permissions", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.Text(), nullable=False),
-        sa.Column("expires_at", sa.Text(), nullable=True),
+        sa.Column("id", Text, nullable=False),
+        sa.Column("org_id", Text, nullable=False),
+        sa.Column("user_id", Text, nullable=False),
+        sa.Column("name", Text, nullable=False),
+        sa.Column("hash", Text, nullable=False),
+        sa.Column("hint", Text, nullable=False),
+        sa.Column("permissions", Text, nullable=False),
+        sa.Column("created_at", Text, nullable=False),
+        sa.Column("expires_at", Text, nullable=True),
         sa.ForeignKeyConstraint(["org_id"], ["organizations.id"], name=op.f("fk_api_keys_org_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_api_keys_user_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
@@ -120,8 +120,8 @@ def upgrade() -> None:
     )
     op.create_table(
         "cluster_counts",
-        sa.Column("namespace_id", sa.Text(), nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("namespace_id", Text, nullable=False),
+        sa.Column("status", Text, nullable=False),
         sa.Column("definitions", sa.Integer(), nullable=False),
         sa.Column("documents", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -132,16 +132,16 @@ def upgrade() -> None:
     op.create_table(
         "clusters",
         sa.Column("pk", sa.Integer(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("namespace_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("resource", sa.Text(), nullable=False),
-        sa.Column("search_text", sa.Text(), nullable=False),
-        sa.Column("run_text", sa.Text(), nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("last_run_id", sa.Text(), nullable=True),
+        sa.Column("id", Text, nullable=False),
+        sa.Column("namespace_id", Text, nullable=False),
+        sa.Column("name", Text, nullable=False),
+        sa.Column("resource", Text, nullable=False),
+        sa.Column("search_text", Text, nullable=False),
+        sa.Column("run_text", Text, nullable=False),
+        sa.Column("status", Text, nullable=False),
+        sa.Column("last_run_id", Text, nullable=True),
         sa.Column("num_documents", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("created_at", Text, nullable=False),
         sa.ForeignKeyConstraint(
             ["namespace_id"], ["namespaces.id"], name=op.f("fk_clusters_namespace_id"), ondelete="CASCADE"
         ),
@@ -157,13 +157,13 @@ def upgrade() -> None:
     op.create_table(
         "collections",
         sa.Column("pk", sa.Integer(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("namespace_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("resource", sa.Text(), nullable=False),
-        sa.Column("search_text", sa.Text(), nullable=False),
+        sa.Column("id", Text, nullable=False),
+        sa.Column("namespace_id", Text, nullable=False),
+        sa.Column("name", Text, nullable=False),
+        sa.Column("resource", Text, nullable=False),
+        sa.Column("search_text", Text, nullable=False),
         sa.Column("document_count", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("created_at", Text, nullable=False),
         sa.ForeignKeyConstraint(
             ["namespace_id"], ["namespaces.id"], name=op.f("fk_collections_namespace_id"), ondelete="CASCADE"
         ),
@@ -178,15 +178,15 @@ def upgrade() -> None:
 
     op.create_table(
         "fields",
-        sa.Column("namespace_id", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("namespace_id", Text, nullable=False),
+        sa.Column("kind", Text, nullable=False),
+        sa.Column("path", Text, nullable=False),
         sa.Column("row_id", sa.Integer(), nullable=False),
-        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("type", Text, nullable=False),
         sa.Column("element", sa.Boolean(), nullable=False),
         sa.Column("num", Number(), nullable=True),
-        sa.Column("str", sa.Text(), nullable=True),
-        sa.Column("folded", sa.Text(), nullable=True),
+        sa.Column("str", Text, nullable=True),
+        sa.Column("folded", Text, nullable=True),
         sa.ForeignKeyConstraint(
             ["namespace_id"], ["namespaces.id"], name=op.f("fk_fields_namespace_id"), ondelete="CASCADE"
         ),
@@ -200,13 +200,13 @@ def upgrade() -> None:
     op.create_table(
         "documents",
         sa.Column("pk", sa.Integer(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("namespace_id", sa.Text(), nullable=False),
-        sa.Column("collection_id", sa.Text(), nullable=False),
-        sa.Column("resource", sa.Text(), nullable=False),
-        sa.Column("vectors", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.Text(), nullable=False),
-        sa.Column("updated_at", sa.Text(), nullable=False),
+        sa.Column("id", Text, nullable=False),
+        sa.Column("namespace_id", Text, nullable=False),
+        sa.Column("collection_id", Text, nullable=False),
+        sa.Column("resource", Text, nullable=False),
+        sa.Column("vectors", Text, nullable=False),
+        sa.Column("created_at", Text, nullable=False),
+        sa.Column("updated_at", Text, nullable=False),
         sa.ForeignKeyConstraint(
             ["collection_id"], ["collections.id"], name=op.f("fk_documents_collection_id"), ondelete="CASCADE"
         ),
@@ -221,15 +221,15 @@ def upgrade() -> None:
     op.create_table(
         "runs",
         sa.Column("pk", sa.Integer(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("namespace_id", sa.Text(), nullable=False),
-        sa.Column("cluster_id", sa.Text(), nullable=True),
-        sa.Column("task_id", sa.Text(), nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("plan", sa.Text(), nullable=False),
-        sa.Column("resource", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.Text(), nullable=False),
-        sa.Column("completed_at", sa.Text(), nullable=True),
+        sa.Column("id", Text, nullable=False),
+        sa.Column("namespace_id", Text, nullable=False),
+        sa.Column("cluster_id", Text, nullable=True),
+        sa.Column("task_id", Text, nullable=False),
+        sa.Column("status", Text, nullable=False),
+        sa.Column("plan", Text, nullable=False),
+        sa.Column("resource", Text, nullable=False),
+        sa.Column("created_at", Text, nullable=False),
+        sa.Column("completed_at", Text, nullable=True),
         sa.ForeignKeyConstraint(["cluster_id"], ["clusters.id"], name=op.f("fk_runs_cluster_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(
             ["namespace_id"], ["namespaces.id"], name=op.f("fk_runs_namespace_id"), ondelete="CASCADE"
@@ -248,10 +248,10 @@ def upgrade() -> None:
 
     op.create_table(
         "vector_spaces",
-        sa.Column("collection_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("collection_id", Text, nullable=False),
+        sa.Column("name", Text, nullable=False),
         sa.Column("dimensions", sa.Integer(), nullable=False),
-        sa.Column("created_at", sa.Text(), nullable=False),
+        sa.Column("created_at", Text, nullable=False),
         sa.ForeignKeyConstraint(
             ["collection_id"], ["collections.id"], name=op.f("fk_vector_spaces_collection_id"), ondelete="CASCADE"
         ),

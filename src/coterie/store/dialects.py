@@ -1,0 +1,177 @@
+"""What SQLite and PostgreSQL do differently, and nothing else.
+
+SQLite in WAL mode: any number of readers beside one writer. A read sees one snapshot from its first statement to its
+end; a write takes the lock at its start (`BEGIN IMMEDIATE`), so that it can wait but never fail half-way for having
+read first. `synchronous=FULL`: what a commit acknowledged survives a power cut.
+
+PostgreSQL: a read is one repeatable-read, read-only transaction. A write takes one advisory lock at its start, so that
+writes come one after the other as on SQLite, and a rule that reads before it writes holds on both: no name twice, no
+two runs at once, no count lost, however many servers there are.
+"""
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Dialect,
+    Engine,
+    String,
+    Table,
+    bindparam,
+    column,
+    create_engine,
+    event,
+    func,
+    literal,
+    select,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import QueuePool
+
+from coterie.store.tables import Text
+
+POOL_SIZE = 48
+"""More than the 40 threads that serve requests, so that no request waits for a connection."""
+
+BUSY_TIMEOUT_SECONDS = 30
+WRITE_LOCK = 0x436F7465726965
+"""The advisory lock of the writers: "Coterie"."""
+
+QUERY_CANCELED = "57014"
+_STEPS = 20_000
+"""Instructions of SQLite's machine between two looks at the clock: some milliseconds."""
+
+
+def open_engine(location: Path | str, statement_seconds: float | None) -> Engine:
+    """An engine on a SQLite file, or on the PostgreSQL database of a URL.
+
+    With `statement_seconds` a statement within a read that takes longer ends in an OperationalError.
+    """
+    if isinstance(location, Path):
+        return _open_sqlite(location, statement_seconds)
+    options = f"-c lock_timeout={BUSY_TIMEOUT_SECONDS}s"
+    engine = create_engine(
+        location,
+        pool_size=POOL_SIZE,
+        max_overflow=16,
+        pool_pre_ping=True,
+        connect_args={"options": options, "application_name": "coterie"},
+    )
+    if statement_seconds is not None:
+        event.listen(engine, "connect", _limit_statements(statement_seconds))
+    return engine
+
+
+def reading(engine: Engine) -> Engine:
+    """The engine whose transactions are snapshots."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+
+def writing(engine: Engine) -> Engine:
+    """The engine whose transactions write, one at a time."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(coterie_begin="BEGIN IMMEDIATE")
+    return engine.execution_options(isolation_level="READ COMMITTED", postgresql_readonly=False)
+
+
+def take_write_lock(tx: Connection) -> None:
+    """Let no other write go on beside this one, in any process."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(text("SET LOCAL statement_timeout = 0"))
+        tx.execute(select(func.pg_advisory_xact_lock(WRITE_LOCK)))
+
+
+def upsert(dialect: Dialect, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert that can say `on_conflict_do_…`, the same on both."""
+    return sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def among(tx: Connection, wanted: ColumnElement[Any], values: Sequence[int] | Sequence[str]) -> ColumnElement[bool]:
+    """The column is one of the values, however many: they are one parameter."""
+    if tx.dialect.name == "sqlite":
+        listed = func.json_each(literal(orjson.dumps(values).decode())).table_valued("value")
+        return wanted.in_(select(listed.c.value))
+    kind = ARRAY(Text if isinstance(wanted.type, String) else BigInteger())
+    return wanted == func.any(bindparam(None, list(values), kind))
+
+
+def values_of(dialect: Dialect, values: Sequence[int]) -> Any:
+    """A FROM clause of the numbers, with one column `row_id`."""
+    if dialect.name == "sqlite":
+        listed = func.json_each(literal(orjson.dumps(values).decode())).table_valued(column("value"))
+        return select(listed.c.value.label("row_id")).subquery()
+    unnested = func.unnest(bindparam(None, list(values), ARRAY(BigInteger()))).column_valued("row_id")
+    return select(unnested).subquery()
+
+
+def has_part(dialect: Dialect, value: ColumnElement[Any], part: str) -> ColumnElement[bool]:
+    """The text holds the part, code point by code point."""
+    find = func.instr if dialect.name == "sqlite" else func.strpos
+    return find(value, part) > 0
+
+
+def is_timeout(error: OperationalError) -> bool:
+    """Whether a statement was ended for its time limit."""
+    return getattr(error.orig, "sqlstate", None) == QUERY_CANCELED or str(error.orig) == "interrupted"
+
+
+def driver_of(connection: Connection) -> Any:
+    """The driver's own connection."""
+    return connection.connection.driver_connection
+
+
+def _limit_statements(seconds: float) -> Callable[[Any, Any], None]:
+    def limit(connection: Any, _record: Any) -> None:
+        connection.execute(f"SET statement_timeout = {round(seconds * 1000)}")
+        connection.commit()
+
+    return limit
+
+
+class _Compiler(SQLiteCompiler):
+    """SQLite's, which says `INDEXED BY` where a statement does; SQLAlchemy's own leaves hints out."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
+        return text
+
+
+def _open_sqlite(path: Path, statement_seconds: float | None) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=POOL_SIZE,
+        max_overflow=16,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None},
+    )
+
+    engine.dialect.statement_compiler = _Compiler
+
+    def begin(connection: Connection) -> None:
+        statement = connection.get_execution_options().get("coterie_begin")
+        if statement_seconds is not None:
+            ends = time.monotonic() + statement_seconds
+            late = None if statement else lambda: time.monotonic() > ends
+            driver_of(connection).set_progress_handler(late, _STEPS)
+        connection.exec_driver_sql(statement or "BEGIN")
+
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000"):
+        connection.execute(f"PRAGMA {pragma}")
