@@ -1,6 +1,7 @@
 """The command line as a user runs it: real processes against a real service."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,17 @@ def test_keys_are_made_listed_and_revoked_offline(tmp_path: Path) -> None:
     assert "unknown permission" in coterie("key", "create", *where, "--name", "x", "--permission", "fly").stderr
     assert coterie("key", "revoke", *where, "--name", "ci").returncode == 0
     assert coterie("key", "revoke", *where, "--name", "ci").returncode == 1
+
+
+def test_migrate_says_what_it_did(tmp_path: Path) -> None:
+    where = ["--data-dir", str(tmp_path / "data")]
+    assert coterie("migrate", *where).stdout == "schema 0002: from none\n"
+    assert coterie("migrate", *where).stdout == "schema 0002: up to date\n"
+    with sqlite3.connect(tmp_path / "data" / "coterie.db") as db:
+        db.execute("UPDATE alembic_version SET version_num = '9999'")
+    refused = coterie("migrate", *where)
+    assert (refused.returncode, "schema 9999" in refused.stderr) == (1, True)
+    assert "schema 9999" in coterie("serve", "--port", "0", *where).stderr
 
 
 def test_a_key_made_beside_a_running_service_works_there(service: Service) -> None:

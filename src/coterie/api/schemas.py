@@ -65,6 +65,7 @@ class PaginationResponse(BaseModel):
     total_pages: int
     next_page: str | None = None
     previous_page: str | None = None
+    next_cursor: str | None = Field(None, description="For the body's `cursor`: the rows after this page's last one.")
 
 
 class GenericDeleteResponse(BaseModel):
@@ -137,6 +138,7 @@ class ListRequest(BaseModel):
     filters: LogicalOperator | None = None
     sort: SortOption | None = None
     search: str | None = None
+    cursor: str | None = Field(None, description="A `next_cursor`: go on after that page, whatever came or went since.")
 
 
 class CaseListRequest(ListRequest):

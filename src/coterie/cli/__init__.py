@@ -1,4 +1,4 @@
-"""The command line: `coterie serve`, `worker`, `key`, `import`, `clusters`, `demo`.
+"""The command line: `coterie serve`, `worker`, `migrate`, `key`, `import`, `clusters`, `demo`.
 
 What a command needs is imported when it runs: `coterie serve` shall not wait for the libraries of `coterie import`.
 """
@@ -13,6 +13,7 @@ from coterie.cli.clusters import clusters
 from coterie.cli.data import import_file
 from coterie.cli.demo import demo
 from coterie.cli.keys import key
+from coterie.cli.migrate import migrate
 from coterie.cli.serve import serve, worker
 
 
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.callback()(_options)
 app.command()(serve)
 app.command()(worker)
+app.command()(migrate)
 app.command("import")(import_file)
 app.command()(demo)
 app.add_typer(key, name="key")

@@ -298,9 +298,8 @@ class Lookup:
             rare = None if condition.case_sensitive else self._with_trigrams(max(value, key=len, default=""))
             if rare is not None and condition.path not in self.index.untexted:
                 rows = self.by(rows.where(fields.c.row_id.in_(rare.rows)), fields, "row")
-        for row in self.tx.execution_options(yield_per=PYTHON_ROWS).execute(rows):
-            if test(row[1]):
-                yield row[0]
+        with self.tx.execution_options(yield_per=PYTHON_ROWS).execute(rows) as strings:
+            yield from (row[0] for row in strings if test(row[1]))
 
 
 class Planner:
@@ -394,7 +393,7 @@ class Planner:
             row_id = self.source.pk
             rows = rows if self.node == EVERYTHING else rows.where(self.lookup.probe(self.node, row_id))
         if self.query.after is not None:
-            rows = rows.where(row_id < self._row_after)
+            rows = rows.where(row_id <= self._newest_row(self.source.created_at < self.query.after.created_at))
         return self._page(rows.order_by(row_id.desc()))
 
     def _is_short(self, driver: Driver, total: int) -> bool:
@@ -545,12 +544,13 @@ class Planner:
 
     @cached_property
     def _row_after(self) -> int:
-        """The row id that the cursor's row has, or would have if it were still there."""
+        """The row id that the cursor's row has, or else the last one before it: what comes after it is greater."""
         assert self.query.after is not None
-        before = select(func.max(self.source.pk)).where(
-            self.source.tenant, self.source.created_at <= self.query.after.created_at
-        )
-        return self.tx.scalar(before, dict(self.tenant)) or 0
+        return self._newest_row(self.source.created_at <= self.query.after.created_at)
+
+    def _newest_row(self, clause: ColumnElement[bool]) -> int:
+        newest = select(func.max(self.source.pk)).where(self.source.tenant, clause)
+        return self.tx.scalar(newest, dict(self.tenant)) or 0
 
 
 def _has_words(wanted: frozenset[str], text: str) -> bool:

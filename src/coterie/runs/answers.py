@@ -1,14 +1,20 @@
 """Artifacts to responses."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 from sqlalchemy import Row
 
 from coterie.kit.errors import NotFound
+from coterie.listing.scan import page_of, within_time
+from coterie.listing.syntax import parse_list
+from coterie.listing.tree import Listable
 from coterie.runs.artifacts import NOISE_ID, Artifacts
 from coterie.runs.schemas import DEFAULT_PAGE, MAX_PAGE, ClusterDataRequest
+
+MEMBERS = Listable("document_id", "document_id", frozenset())
 
 
 def execution(run: Row[Any], artifacts: Artifacts, seconds: float, *, members: bool, kept: bool) -> dict[str, Any]:
@@ -42,13 +48,19 @@ def data(name: str, identifier: str, artifacts: Artifacts, request: ClusterDataR
     rows = artifacts.groups()
     first, count = (0, manifest["total_members"]) if group is None else manifest["members"][group]
     limit = request.limit or DEFAULT_PAGE
-    page = max(0, min(limit, count - request.offset)) if request.include_members else 0
-    members = artifacts.members(first + request.offset, page) if page else []
+    query = parse_list(request.asked(), profile=MEMBERS)
+    if query.is_plain or not request.include_members:
+        page = max(0, min(limit, count - request.offset)) if request.include_members else 0
+        members = [_member(row) for row in artifacts.members(first + request.offset, page)] if page else []
+    else:
+        blocks = within_time(artifacts.blocks(first, count))
+        every = ((shown, shown["document_id"], shown, None) for block in blocks for shown in map(_member, block))
+        members, count = page_of(every, replace(query, limit=limit, offset=request.offset))
     shown = [row for row in rows if group is None or row["cluster_id"] == group]
     return {
         "cluster_id": name,
         "centroids": [_centroid_data(row) for row in shown] if request.include_centroids else [],
-        "members": [_member(row) for row in members],
+        "members": members,
         "total_clusters": len(rows),
         "total_members": count,
     }

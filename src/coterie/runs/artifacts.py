@@ -73,7 +73,11 @@ class Artifacts:
 
     def members(self, offset: int, limit: int) -> list[dict[str, Any]]:
         """A page of `members.parquet`."""
-        return list(_rows(str(self.blobs.path(self.members_key)), offset, limit))
+        return [row for block in self.blocks(offset, limit) for row in block]
+
+    def blocks(self, offset: int, limit: int) -> Iterator[list[dict[str, Any]]]:
+        """The same, a row group at a time."""
+        return _blocks(str(self.blobs.path(self.members_key)), offset, limit)
 
     def manifest(self) -> dict[str, Any]:
         """What the run was: its plan, counts and versions."""
@@ -81,14 +85,14 @@ class Artifacts:
         return read
 
 
-def _rows(path: str, offset: int, limit: int) -> Iterator[dict[str, Any]]:
+def _blocks(path: str, offset: int, limit: int) -> Iterator[list[dict[str, Any]]]:
     with pq.ParquetFile(path) as file:
         start = 0
         for number in range(file.num_row_groups):
             size = file.metadata.row_group(number).num_rows
             first, last = max(offset - start, 0), min(offset + limit - start, size)
             if first < last:
-                yield from file.read_row_group(number).slice(first, last - first).to_pylist()
+                yield file.read_row_group(number).slice(first, last - first).to_pylist()
             start += size
 
 

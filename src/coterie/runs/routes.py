@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from sqlalchemy import Row
 from starlette.concurrency import run_in_threadpool
 
@@ -15,11 +15,14 @@ from coterie.api.bodies import StrictRoute
 from coterie.api.context import Context, Creator, Reader, Services, Tenant
 from coterie.api.errors import CONFLICT, ERRORS, UNAVAILABLE, json_response
 from coterie.api.health import live_workers
+from coterie.api.schemas import DocumentedAs, ListRequest
 from coterie.clusters.queries import find_cluster
 from coterie.documents.collections import find_collections
 from coterie.jobs import queue
 from coterie.kit.clock import iso
 from coterie.kit.errors import BadRequest, CoterieError, Unavailable
+from coterie.listing.answer import write_answer
+from coterie.listing.syntax import parse_list
 from coterie.runs import answers, service
 from coterie.runs.artifacts import Artifacts
 from coterie.runs.plan import of_request
@@ -31,6 +34,8 @@ from coterie.runs.schemas import (
     ExecuteByIdRequest,
     ExecuteClusterRequest,
     ExecuteClusterResponse,
+    ExecutionResponse,
+    ListExecutionsResponse,
 )
 from coterie.store.tables import tasks
 from coterie.tasks.schemas import TaskResponse
@@ -91,6 +96,31 @@ def stream_cluster_data(
     name, run = _results(services, tenant, cluster_id)
     artifacts = _artifacts(services, tenant, run)
     return json_response(answers.data(name, cluster_id, artifacts, body or ClusterDataRequest()))
+
+
+@router.get("/{cluster_id}/executions", response_model=ExecutionResponse)
+def get_latest_execution(cluster_id: str, tenant: Reader, services: Context) -> Response:
+    """The newest run of a definition, in whatever state."""
+    with services.db.read() as tx:
+        return Response(service.latest_run(tx, tenant, cluster_id), media_type="application/json")
+
+
+@router.post("/{cluster_id}/executions/list", response_model=ListExecutionsResponse)
+def list_executions(
+    cluster_id: str,
+    request: Request,
+    tenant: Reader,
+    services: Context,
+    body: Annotated[Any, Body(), DocumentedAs(ListRequest)] = None,
+    limit: int | None = None,
+    offset: int | None = None,
+) -> Response:
+    """A definition's runs by the list language."""
+    query = parse_list(body, profile=service.PROFILE, limit=limit, offset=offset)
+    with services.db.read() as tx:
+        listed = service.list_runs(tx, tenant, cluster_id, query)
+    answer = write_answer(listed, query, request.url.path, service.PROFILE)
+    return Response(answer, media_type="application/json")
 
 
 @router.get("/{cluster_id}/groups", response_model=ClusterGroupsResponse)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from coterie.api.schemas import DocumentedAs, RequestModel
+from coterie.api.schemas import DocumentedAs, LogicalOperator, PaginationResponse, RequestModel, SortOption
 from coterie.clusters.schemas import AnyParams, ClusteringAlgorithm, CollectionIds, LLMLabeling
 from coterie.kit.clock import utc_now
 
@@ -140,14 +140,49 @@ class ExecuteClusterResponse(BaseModel):
     llm_labeling_errors: list[str] = Field(default_factory=list)
 
 
+class ExecutionResponse(BaseModel):
+    """A run. What is null is not known before it has completed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    run_id: str
+    cluster_id: str | None = None
+    status: Literal["pending", "processing", "completed", "failed", "canceled"]
+    algorithm: str
+    num_clusters: int | None = None
+    num_points: int | None = None
+    metrics: dict[str, float] = Field(default_factory=dict)
+    created_at: datetime
+    completed_at: datetime | None = None
+    error_message: str | None = None
+    llm_labeling_errors: list[str] | None = None
+
+
+class ListExecutionsResponse(BaseModel):
+    results: list[ExecutionResponse]
+    pagination: PaginationResponse
+    total_count: int
+
+
 class ClusterDataRequest(RequestModel):
-    """`cluster_id`, where given, is a group of the run (`cl_0`; `-1` is noise) or the definition itself."""
+    """`cluster_id`, where given, is a group of the run (`cl_0`; `-1` is noise) or the definition itself.
+
+    `filters`, `sort` and `search` are those of the list endpoints, over the members as they are shown.
+    """
 
     cluster_id: str | None = Field(None, max_length=255)
     include_centroids: bool = True
     include_members: bool = False
     limit: int | None = Field(None, ge=1, le=MAX_PAGE)
     offset: int = Field(0, ge=0, le=2**62)
+    filters: Annotated[Any, DocumentedAs(LogicalOperator)] = None
+    sort: Annotated[Any, DocumentedAs(SortOption)] = None
+    search: Annotated[Any, DocumentedAs(str)] = None
+    case_sensitive: bool = False
+
+    def asked(self) -> dict[str, Any]:
+        """What the list language is to read."""
+        return self.model_dump(include={"filters", "sort", "search", "case_sensitive"}, exclude_none=True)
 
 
 class ClusterCentroidData(BaseModel):

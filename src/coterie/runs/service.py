@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from coterie.api.context import Tenant
 from coterie.clusters.queries import find_cluster
@@ -13,10 +13,22 @@ from coterie.clusters.service import change_cluster
 from coterie.jobs import queue
 from coterie.kit.errors import BadRequest, Conflict, NotFound
 from coterie.kit.ids import new_id
+from coterie.listing.answer import Listed, run_list
+from coterie.listing.sql import Source
+from coterie.listing.tree import NEWEST_FIRST, Listable, ListQuery
 from coterie.runs.plan import Plan, of_definition
 from coterie.store.tables import runs
 
 JOB = "cluster.run"
+PROFILE = Listable("run_id", "run_id", frozenset({"created_at", "completed_at"}))
+SOURCE = Source(
+    runs,
+    runs.c.pk,
+    runs.c.id,
+    runs.c.created_at,
+    runs.c.resource,
+    (runs.c.namespace_id == bindparam("namespace_id")) & (runs.c.cluster_id == bindparam("cluster_id")),
+)
 
 
 def start_definition(
@@ -65,6 +77,10 @@ def start_run(
         "task_id": task["task_id"],
         "status": "pending",
         "algorithm": plan.algorithm,
+        "num_clusters": None,
+        "num_points": None,
+        "metrics": {},
+        "llm_labeling_errors": None,
         "created_at": now,
         "completed_at": None,
         "error_message": None,
@@ -101,6 +117,20 @@ def find_results(tx: Connection, tenant: Tenant, identifier: str) -> tuple[str, 
     if run is None:
         raise NotFound(f"cluster '{identifier}' has no completed run yet; POST /v1/clusters/{cluster.id}/execute")
     return cluster.id, run
+
+
+def list_runs(tx: Connection, tenant: Tenant, identifier: str, query: ListQuery) -> Listed:
+    """A page of a definition's runs, in whatever state. Raises NotFound."""
+    cluster = find_cluster(tx, tenant, identifier)
+    return run_list(tx, query, SOURCE, {"namespace_id": tenant.namespace_id, "cluster_id": cluster.id})
+
+
+def latest_run(tx: Connection, tenant: Tenant, identifier: str) -> str:
+    """The newest run of a definition, as JSON. Raises NotFound."""
+    newest = list_runs(tx, tenant, identifier, ListQuery(None, NEWEST_FIRST, (), 1, 0)).results
+    if not newest:
+        raise NotFound(f"cluster '{identifier}' has no run yet; POST /v1/clusters/{identifier}/execute")
+    return newest[0]
 
 
 def get_run(tx: Connection, tenant: Tenant, run_id: str) -> Row[Any]:
