@@ -197,7 +197,14 @@ class Loader:
         with self.db.write() as tx:
             scopes = {number: key for key, number in self.path_ids.items()}
             rows = [
-                {"id": number, "scope": scope, "path": path, "multiple": number in self.multiple, "ready": True}
+                {
+                    "id": number,
+                    "scope": scope,
+                    "path": path,
+                    "multiple": number in self.multiple,
+                    "long": False,
+                    "ready": True,
+                }
                 for number, (scope, path) in scopes.items()
             ]
             tx.execute(insert(paths), rows)
@@ -251,7 +258,8 @@ class Loader:
                 if number in seen:
                     self.multiple.add(number)
                 seen.add(number)
-                fields.append((pk, number, *leaf[1:]))
+                value = int(leaf.num) if leaf.type == "b" and leaf.num is not None else leaf.num
+                fields.append((pk, number, leaf.type, leaf.element, value, *leaf[4:]))
             search = search_text([row["cluster_name"], row["cluster_id"], row["description"], *row["collection_ids"]])
             texts.append((pk, scope, search, f"{search}\n{all_strings(row, INDEX.untexted)}"))
             count = self.counts.setdefault((scope, row["status"]), [0, 0])

@@ -39,11 +39,12 @@ def describe() -> str:
 
 
 @contextmanager
-def service(*options: str) -> Iterator[Running]:
+def service(*options: str, database_url: str | None = None) -> Iterator[Running]:
     """`coterie serve` on a fresh folder, with one worker unless the options say otherwise."""
+    environment = {**os.environ, **({} if database_url is None else {"COTERIE_DATABASE_URL": database_url})}
     folder = Path(tempfile.mkdtemp(prefix="coterie-bench-"))
     command = [sys.executable, "-m", "coterie", "serve", "--port", "0", "--data-dir", str(folder), *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     try:
         url = wait_until_ready(folder)
         yield Running(url, (folder / "bootstrap.key").read_text().strip(), process)

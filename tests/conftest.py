@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share: an app on a fresh data folder, a client with its key, a real service."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -25,6 +26,15 @@ from coterie.wiring import open_services
 from postgres import NoPostgres, Postgres, start_postgres
 
 START_SECONDS = 60
+
+
+def pytest_configure() -> None:
+    """One seed for all processes of a run."""
+    os.environ.setdefault("COTERIE_SEED", str(random.randrange(2**32)))
+
+
+def pytest_report_header() -> str:
+    return f"property tests: COTERIE_SEED={os.environ['COTERIE_SEED']}"
 
 
 @pytest.fixture(scope="session")

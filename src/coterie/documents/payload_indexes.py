@@ -102,8 +102,8 @@ def _declared(tx: Connection, namespace_id: str) -> set[str]:
 
 
 def _add(tx: Connection, collection_id: str, wanted: Iterable[str], *, ready: bool) -> None:
-    rows = [{"scope": collection_id, "path": path, "multiple": False, "ready": ready} for path in sorted(wanted)]
-    if rows:
+    new = {"scope": collection_id, "multiple": False, "long": False, "ready": ready}
+    if rows := [{**new, "path": path} for path in sorted(wanted)]:
         tx.execute(insert(paths), rows)
 
 

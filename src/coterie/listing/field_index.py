@@ -6,9 +6,8 @@ something open: an operand that is shorter can only equal, precede or begin what
 
 import operator
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -17,7 +16,6 @@ from sqlalchemy import (
     Dialect,
     Table,
     and_,
-    case,
     delete,
     false,
     func,
@@ -53,32 +51,37 @@ class FieldIndex:
 
 
 class Path(NamedTuple):
-    """A path of a scope: its number, whether any resource has more than one row at it, whether all rows are there."""
+    """A path of a scope: its number, whether any resource has more than one row at it, whether any string at it is cut
+    off, and whether all rows are there.
+    """
 
     id: int
     multiple: bool
+    long: bool
     ready: bool
 
 
 def paths_of(tx: Connection, scope: str, wanted: Iterable[str]) -> dict[str, Path]:
     """Those of the wanted paths that any resource of the scope has, or had."""
     found = select(paths).where(paths.c.scope == scope, among(tx, paths.c.path, list(wanted)))
-    return {row.path: Path(row.id, row.multiple, row.ready) for row in tx.execute(found)}
+    return {row.path: Path(row.id, row.multiple, row.long, row.ready) for row in tx.execute(found)}
 
 
 def write_fields(tx: Connection, fields: Table, scope: str, rows_of: Sequence[tuple[int, Sequence[FieldRow]]]) -> None:
     """Put the rows of resources, by their row ids, in place of what was there."""
-    counts = [Counter(row.path for row in rows) for _, rows in rows_of]
-    several = {path for count in counts for path, number in count.items() if number > 1}
-    known = paths_of(tx, scope, {path for count in counts for path in count})
-    new = [path for path in dict.fromkeys(path for count in counts for path in count) if path not in known]
-    if new:
-        values = [{"scope": scope, "path": path, "multiple": path in several, "ready": True} for path in new]
+    found = {row.path for _, rows in rows_of for row in rows}
+    known = paths_of(tx, scope, found)
+    if new := found - known.keys():
+        values = [
+            {"scope": scope, "path": path, "multiple": False, "long": False, "ready": True} for path in sorted(new)
+        ]
         tx.execute(insert(paths), values)
         known.update(paths_of(tx, scope, new))
-    changed = [known[path].id for path in several if not known[path].multiple]
-    if changed:
-        tx.execute(update(paths).where(paths.c.id.in_(changed)).values(multiple=True))
+    counts = [Counter(row.path for row in rows) for _, rows in rows_of]
+    several = {path for count in counts for path, number in count.items() if number > 1}
+    long = {row.path for _, rows in rows_of for row in rows if row.whole is not None}
+    _mark(tx, {"multiple": True}, [known[path].id for path in several if not known[path].multiple])
+    _mark(tx, {"long": True}, [known[path].id for path in long if not known[path].long])
     erase_fields(tx, fields, [row_id for row_id, _ in rows_of])
     values = [
         {"row_id": row_id, "path_id": known[row.path].id, **dict(zip(FieldRow._fields[1:], row[1:], strict=True))}
@@ -87,6 +90,11 @@ def write_fields(tx: Connection, fields: Table, scope: str, rows_of: Sequence[tu
     ]
     if values:
         tx.execute(insert(fields), values)
+
+
+def _mark(tx: Connection, facts: Mapping[str, bool], path_ids: Sequence[int]) -> None:
+    if path_ids:
+        tx.execute(update(paths).where(paths.c.id.in_(path_ids)).values(**facts))
 
 
 def erase_fields(tx: Connection, fields: Table, row_ids: Sequence[int]) -> None:
@@ -99,9 +107,10 @@ def takes_null(condition: Condition) -> bool:
     return isinstance(condition.value, frozenset) and ("z", None) in condition.value
 
 
-def row_matches(condition: Condition, fields: Any, dialect: Dialect) -> ColumnElement[bool]:
+def row_matches(condition: Condition, path: Path, table: Any, dialect: Dialect) -> ColumnElement[bool]:
     """The clause for a row of the index at the condition's path. Not for `regex` and `text`: those are Python's."""
     value: Any = condition.value
+    fields = Strings(table, path)
     match condition.operator:
         case "exists":
             clause: ColumnElement[bool] = fields.c.type != "z"
@@ -112,42 +121,51 @@ def row_matches(condition: Condition, fields: Any, dialect: Dialect) -> ColumnEl
         case "starts_with":
             clause = _starts_with(value, condition, fields)
         case "ends_with":
-            clause = and_(fields.c.str.is_not(None), _at_length(condition, fields, partial(_ends_with, value)))
+            whole = fields.whole(condition.case_sensitive)
+            clause = and_(fields.c.str.is_not(None), _ends_with(value, whole))
         case _:
             clause = _compared(condition, fields)
     return clause
 
 
-def whole_of(fields: Any, case_sensitive: bool) -> ColumnElement[Any]:
-    """A row's string at its full length."""
-    if case_sensitive:
-        return func.coalesce(fields.c.whole, fields.c.str)
-    return func.coalesce(fields.c.whole_folded, fields.c.folded)
+class Strings:
+    """A table of fields at one path: where its strings stand, cut off and whole."""
 
+    def __init__(self, table: Any, path: Path) -> None:
+        self.c = table.c
+        self._long = path.long
 
-def _cut_of(fields: Any, case_sensitive: bool) -> ColumnElement[Any]:
-    column: ColumnElement[Any] = fields.c.str if case_sensitive else fields.c.folded
-    return column
+    def cut(self, case_sensitive: bool) -> ColumnElement[Any]:
+        """What the index holds of a row's string."""
+        column: ColumnElement[Any] = self.c.str if case_sensitive else self.c.folded
+        return column
+
+    def whole(self, case_sensitive: bool) -> ColumnElement[Any]:
+        """A row's string at its full length: what the index holds, where that is all there is at the path."""
+        cut = self.cut(case_sensitive)
+        if not self._long:
+            return cut
+        return func.coalesce(self.c.whole if case_sensitive else self.c.whole_folded, cut)
 
 
 def _is_number(kind: Kind, condition: Condition) -> bool:
     return kind != "s" or condition.instant
 
 
-def _compared(condition: Condition, fields: Any) -> ColumnElement[bool]:
+def _compared(condition: Condition, fields: Strings) -> ColumnElement[bool]:
     pair: Any = condition.value
     kind, bound = pair[0], _stored(pair[1])
     compare = _COMPARE[condition.operator]
     if _is_number(kind, condition):
         return and_(fields.c.type == kind, compare(fields.c.num, bound))
-    cut = _cut_of(fields, condition.case_sensitive)
+    cut = fields.cut(condition.case_sensitive)
     strings = and_(fields.c.str.is_not(None), _LOOSER[condition.operator](cut, bound[:CUT]))
     if len(bound) < CUT:
         return and_(strings, compare(cut, bound))
-    return and_(strings, compare(whole_of(fields, condition.case_sensitive), bound))
+    return and_(strings, compare(fields.whole(condition.case_sensitive), bound))
 
 
-def _among(pairs: Iterable[Pair], condition: Condition, fields: Any) -> ColumnElement[bool]:
+def _among(pairs: Iterable[Pair], condition: Condition, fields: Strings) -> ColumnElement[bool]:
     """Equality with one of a set of values, per kind."""
     by_kind: defaultdict[Kind, list[Scalar]] = defaultdict(list)
     for kind, value in pairs:
@@ -156,12 +174,12 @@ def _among(pairs: Iterable[Pair], condition: Condition, fields: Any) -> ColumnEl
     return or_(false(), *clauses)
 
 
-def _equal(kind: Kind, values: Sequence[Any], condition: Condition, fields: Any) -> ColumnElement[bool]:
+def _equal(kind: Kind, values: Sequence[Any], condition: Condition, fields: Strings) -> ColumnElement[bool]:
     if kind == "z":
         return fields.c.type == "z"  # type: ignore[no-any-return]
     if _is_number(kind, condition):
         return and_(fields.c.type == kind, _one_of(fields.c.num, values))
-    cut, whole = _cut_of(fields, condition.case_sensitive), whole_of(fields, condition.case_sensitive)
+    cut, whole = fields.cut(condition.case_sensitive), fields.whole(condition.case_sensitive)
     short = [value for value in values if len(value) < CUT]
     clauses = [and_(cut == value[:CUT], whole == value) for value in values if len(value) >= CUT]
     if short:
@@ -177,22 +195,14 @@ def _stored(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
 
 
-def _contains(value: Any, condition: Condition, fields: Any, dialect: Dialect) -> ColumnElement[bool]:
+def _contains(value: Any, condition: Condition, fields: Strings, dialect: Dialect) -> ColumnElement[bool]:
     kind, part = value
     if kind != "s":
         return and_(fields.c.element, _equal(kind, [_stored(part)], condition, fields))
-    inside = _at_length(condition, fields, lambda string: has_part(dialect, string, part))
-    inside = and_(fields.c.str.is_not(None), ~fields.c.element, inside)
+    whole = fields.whole(condition.case_sensitive)
+    inside = and_(fields.c.str.is_not(None), has_part(dialect, whole, part), ~fields.c.element)
     element = and_(fields.c.element, _equal("s", [part], Condition("", "in", None, condition.case_sensitive), fields))
     return or_(inside, element)
-
-
-def _at_length(
-    condition: Condition, fields: Any, test: Callable[[ColumnElement[Any]], ColumnElement[bool]]
-) -> ColumnElement[bool]:
-    """A test of a string at its full length, which looks beyond what the index holds only where there is more."""
-    cut = _cut_of(fields, condition.case_sensitive)
-    return case((func.length(cut) < CUT, test(cut)), else_=test(whole_of(fields, condition.case_sensitive)))
 
 
 def _ends_with(suffix: str, string: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -213,15 +223,15 @@ def index_of(condition: Condition) -> str:
     return "num"
 
 
-def _starts_with(prefix: str, condition: Condition, fields: Any) -> ColumnElement[bool]:
+def _starts_with(prefix: str, condition: Condition, fields: Strings) -> ColumnElement[bool]:
     """As a range, which an index has: everything from the prefix up to the next text that does not begin with it."""
-    cut = _cut_of(fields, condition.case_sensitive)
+    cut = fields.cut(condition.case_sensitive)
     begins = and_(fields.c.str.is_not(None), cut >= prefix[:CUT])
     following = _following(prefix[:CUT])
     begins = begins if following is None else and_(begins, cut < following)
     if len(prefix) <= CUT:
         return begins
-    whole = whole_of(fields, condition.case_sensitive)
+    whole = fields.whole(condition.case_sensitive)
     return and_(begins, func.substr(whole, 1, len(prefix)) == prefix)
 
 

@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 
 from coterie.listing.evaluate import MISSING
-from coterie.listing.field_index import FieldIndex, Path, index_of, paths_of, row_matches, takes_null, whole_of
+from coterie.listing.field_index import FieldIndex, Path, Strings, index_of, paths_of, row_matches, takes_null
 from coterie.listing.fields import CUT
 from coterie.listing.patterns import found
 from coterie.listing.sql import Source
@@ -72,6 +72,8 @@ class Driver:
     single: bool
     exact: bool
     count: Callable[[], int]
+    rest: tuple[Term, ...] | None = None
+    """Where it is one of an AND's parts: the others, which remain to be asked."""
 
     @cached_property
     def size(self) -> int:
@@ -157,9 +159,13 @@ class Lookup:
         match node:
             case And(nodes):
                 parts = self._together(nodes)
-                drivers = [driver for part in parts if (driver := self._of_part(part)) is not None]
-                best = min(drivers, key=lambda driver: driver.size) if len(drivers) > 1 else next(iter(drivers), None)
-                return None if best is None else replace(best, exact=best.exact and len(parts) == 1)
+                found = ((number, self._of_part(part)) for number, part in enumerate(parts))
+                drivers = [(number, driver) for number, driver in found if driver is not None]
+                if not drivers:
+                    return None
+                number, best = min(drivers, key=lambda item: item[1].size) if len(drivers) > 1 else drivers[0]
+                others = (node for at, part in enumerate(parts) if at != number or not best.exact for node in part)
+                return replace(best, exact=best.exact and len(parts) == 1, rest=tuple(others))
             case Or(nodes):
                 return self._union([self.driver(part) for part in nodes])
             case Not():
@@ -172,9 +178,9 @@ class Lookup:
     def rows_at(self, *conditions: Condition) -> Select[Any]:
         """The row ids of conditions on one path, as often as a row of the index satisfies them."""
         fields = self.index.fields.alias()
-        here = fields.c.path_id == self.paths[conditions[0].path].id
-        satisfied = (row_matches(condition, fields, self.tx.dialect) for condition in conditions)
-        rows = select(fields.c.row_id).where(here, *satisfied)
+        path = self.paths[conditions[0].path]
+        satisfied = (row_matches(condition, path, fields, self.tx.dialect) for condition in conditions)
+        rows = select(fields.c.row_id).where(fields.c.path_id == path.id, *satisfied)
         return self.by(rows, fields, index_of(conditions[0]))
 
     def by(self, rows: Select[Any], fields: Any, index: str) -> Select[Any]:
@@ -219,8 +225,11 @@ class Lookup:
 
     def _row_at(self, condition: Condition, row_id: ColumnElement[int]) -> Select[Any]:
         fields = self.index.fields.alias()
-        here = and_(fields.c.row_id == row_id, fields.c.path_id == self.paths[condition.path].id)
-        return self.by(select(literal(1)).where(here, row_matches(condition, fields, self.tx.dialect)), fields, "row")
+        path = self.paths[condition.path]
+        here = and_(fields.c.row_id == row_id, fields.c.path_id == path.id)
+        rows = select(literal(1)).where(here, row_matches(condition, path, fields, self.tx.dialect))
+        by_value = condition.operator == "in" and len(condition.value or ()) == 1 and not takes_null(condition)
+        return self.by(rows, fields, index_of(condition) if by_value else "row")
 
     def _driver(self, condition: Condition) -> Driver | None:
         path = self.paths.get(condition.path)
@@ -240,7 +249,7 @@ class Lookup:
         texts = self._texts
         own = texts.c.namespace_id == self.tenant["namespace_id"]
         rows = select(texts.c.row_id).where(own, self._has(texts.c.search, part))
-        by_trigrams = self._with_trigrams(part)
+        by_trigrams = self._with_trigrams([part])
         return by_trigrams or Driver(rows, True, True, lambda: MANY)
 
     def _by_trigrams(self, condition: Condition) -> Driver | None:
@@ -248,21 +257,22 @@ class Lookup:
         part = value[1] if condition.operator == "contains" else value
         if not isinstance(part, str) or condition.case_sensitive or self.index.texts is None or not self._is_large:
             return None
-        return None if condition.path in self.index.untexted else self._with_trigrams(part)
+        return None if condition.path in self.index.untexted else self._with_trigrams([part])
 
-    def _with_trigrams(self, part: str) -> Driver | None:
-        """The rows of which some string holds the part; None if an index would not make that cheap."""
-        if len(part) < TRIGRAM or not self._is_large:
+    def _with_trigrams(self, parts: Sequence[str]) -> Driver | None:
+        """The rows whose strings hold the parts; None if an index would not make that cheap."""
+        long = [part for part in parts if len(part) >= TRIGRAM]
+        if not long or not self._is_large:
             return None
         texts = self._texts
         if self.tx.dialect.name == "sqlite":
-            grams = dict.fromkeys(part[at : at + TRIGRAM] for at in range(len(part) - TRIGRAM + 1))
+            grams = dict.fromkeys(part[at : at + TRIGRAM] for part in long for at in range(len(part) - TRIGRAM + 1))
             wanted = " AND ".join('"' + gram.replace('"', '""') + '"' for gram in grams)
             matched = text("SELECT rowid FROM cluster_trigrams WHERE cluster_trigrams MATCH :grams")
             hits: Any = matched.bindparams(grams=wanted).columns(column("rowid")).subquery()
             rows = select(texts.c.row_id).where(texts.c.row_id.in_(select(hits.c.rowid)))
         else:
-            rows = select(texts.c.row_id).where(texts.c.strings.contains(part, autoescape=True))
+            rows = select(texts.c.row_id).where(*(texts.c.strings.contains(part, autoescape=True) for part in long))
         rows = rows.where(texts.c.namespace_id == self.tenant["namespace_id"])
         size = self.count(rows, MANY)
         return None if size == MANY else Driver(rows, True, False, lambda: size)
@@ -288,14 +298,14 @@ class Lookup:
     def _decided(self, condition: Condition) -> Iterator[int]:
         fields = self.index.fields.alias()
         value: Any = condition.value
-        whole = whole_of(fields, condition.operator == "regex" or condition.case_sensitive)
-        here = fields.c.path_id == self.paths[condition.path].id
-        rows = select(fields.c.row_id, whole).where(here, fields.c.str.is_not(None))
+        path = self.paths[condition.path]
+        whole = Strings(fields, path).whole(condition.operator == "regex" or condition.case_sensitive)
+        rows = select(fields.c.row_id, whole).where(fields.c.path_id == path.id, fields.c.str.is_not(None))
         test: Callable[[str], bool] = partial(found, value, condition.case_sensitive)
         if condition.operator == "text":
             rows = rows.where(*(self._has(whole, word) for word in value))
             test = partial(_has_words, frozenset(value))
-            rare = None if condition.case_sensitive else self._with_trigrams(max(value, key=len, default=""))
+            rare = None if condition.case_sensitive else self._with_trigrams(value)
             if rare is not None and condition.path not in self.index.untexted:
                 rows = self.by(rows.where(fields.c.row_id.in_(rare.rows)), fields, "row")
         with self.tx.execution_options(yield_per=PYTHON_ROWS).execute(rows) as strings:
@@ -317,12 +327,24 @@ class Planner:
 
     def run(self) -> tuple[list[int], int]:
         """The keys of the page's rows, in order, and the total."""
+        if (few := self._few()) is not None:
+            return few[self.query.offset :][: self.query.limit], len(few)
         total = self._count(self.node)
         if total == 0 or self.query.offset >= total:
             return [], total
         if self.query.order == NEWEST_FIRST:
             return self._newest_first(total), total
         return self._sorted(total), total
+
+    def _few(self) -> list[int] | None:
+        """All matches, newest first, where there are so few that fetching them is less than to count them first."""
+        if self.query.order != NEWEST_FIRST or self.query.after is not None or self.node in (NOTHING, EVERYTHING):
+            return None
+        driver = None if self._is_ordered(self.node) else self.lookup.driver(self.node)
+        if driver is None or (not driver.exact and driver.size >= MANY):
+            return None
+        found = list(self.tx.scalars(self._matching(driver, self.node).limit(FEW)))
+        return sorted(found, reverse=True) if len(found) < FEW else None
 
     @cached_property
     def _all(self) -> int:
@@ -367,9 +389,7 @@ class Planner:
             rest = tuple(node for node in nodes if node is not negated[0])
             kept = self.lookup.simplify(And(rest))  # type: ignore[arg-type]
             return self._count(kept) - self._count(self.lookup.simplify(And((*rest, negated[0].node))))  # type: ignore[arg-type]
-        rows = driver.rows.subquery()
-        matching = select(rows.c.row_id).where(self.lookup.probe(And(tuple(nodes)), rows.c.row_id))  # type: ignore[arg-type]
-        return self._count_rows(matching, driver.single)
+        return self._count_rows(self._matching(driver, And(tuple(nodes))), True)  # type: ignore[arg-type]
 
     def _count_rows(self, rows: Select[Any], single: bool) -> int:
         return self.lookup.count(rows if single else rows.distinct())
@@ -386,7 +406,7 @@ class Planner:
     def _newest_first(self, total: int) -> list[int]:
         driver = self.lookup.driver(self.node) if self.node != EVERYTHING else None
         if driver is not None and (self._is_ordered(self.node) or self._is_short(driver, total)):
-            rows = self._matching(driver)
+            rows = self._matching(driver, self.node)
             row_id = rows.selected_columns.row_id
         else:
             rows = select(self.source.pk.label("row_id")).where(self.source.tenant)
@@ -413,14 +433,15 @@ class Planner:
             and self._single(node)
         )
 
-    def _matching(self, driver: Driver) -> Select[Any]:
-        """The row ids of all matches, each once, under the name `row_id`."""
+    def _matching(self, driver: Driver, node: Term) -> Select[Any]:
+        """The row ids of all matches of a node, each once, under the name `row_id`."""
         if driver.exact and driver.single:
             return driver.rows
         rows = driver.rows.subquery()
         matching = select(rows.c.row_id)
         if not driver.exact:
-            matching = matching.where(self.lookup.probe(self.node, rows.c.row_id))
+            rest = node if driver.rest is None else And(driver.rest)  # type: ignore[arg-type]
+            matching = matching.where(self.lookup.probe(rest, rows.c.row_id))
         return matching if driver.single else matching.distinct()
 
     def _sorted(self, total: int) -> list[int]:
@@ -440,7 +461,7 @@ class Planner:
             all_rows = select(self.source.pk.label("row_id")).where(self.source.tenant)
             matching = all_rows.where(self.lookup.probe(self.node, self.source.pk)).subquery()
         else:
-            matching = self._matching(driver).subquery()
+            matching = self._matching(driver, self.node).subquery()
         rows: Any = matching
         terms: list[ColumnElement[Any]] = []
         places: list[tuple[SortKey, ColumnElement[Any], list[ColumnElement[Any]]]] = []
@@ -456,7 +477,7 @@ class Planner:
             here = and_(fields.c.row_id == matching.c.row_id, fields.c.path_id == path.id)
             rows = rows.outerjoin(fields, here)
             joined.append(fields)
-            values = _values(key, fields)
+            values = _values(key, fields, path)
             if path.multiple:
                 grouped = True
             first = func.max if key.descending else func.min
@@ -513,7 +534,8 @@ class Planner:
                 continue
             fields = self.lookup.index.fields.alias()
             strings = kind == "s" and not key.instant
-            terms = [fields.c.str, whole_of(fields, True)] if strings else [fields.c.num]
+            terms = [fields.c.str, Strings(fields, path).whole(True)] if strings and path.long else [fields.c.num]
+            terms = [fields.c.str] if strings and not path.long else terms
             has_value = fields.c.str.is_not(None) if strings else and_(fields.c.type == kind, fields.c.num.is_not(None))
             rows = select(fields.c.row_id).where(fields.c.path_id == path.id, has_value)
             rows = self.lookup.by(rows, fields, "str" if strings else "num")
@@ -568,12 +590,12 @@ def _conditions(node: Term) -> Iterator[Condition]:
             yield node
 
 
-def _values(key: SortKey, fields: Any) -> list[ColumnElement[Any]]:
+def _values(key: SortKey, fields: Any, path: Path) -> list[ColumnElement[Any]]:
     """A row's value by its kind, in the order of the kinds; null for the others."""
     if key.instant:
         return [case((fields.c.type == "s", fields.c.num))]
     number, boolean = (case((fields.c.type == kind, fields.c.num)) for kind in "nb")
-    return [number, whole_of(fields, True), boolean]
+    return [number, Strings(fields, path).whole(True), boolean]
 
 
 def _later(terms: Sequence[tuple[ColumnElement[Any], bool, Any]]) -> ColumnElement[bool]:

@@ -203,6 +203,7 @@ paths = Table(
     Column("scope", Text, nullable=False),  # whose resources: a namespace's definitions, a collection's documents
     Column("path", Text, nullable=False),
     Column("multiple", Boolean, nullable=False),  # whether any resource has more than one row at it
+    Column("long", Boolean, nullable=False),  # whether any string at it is longer than what the indexes hold
     Column("ready", Boolean, nullable=False),  # whether all resources of the scope have their rows at it
     UniqueConstraint("scope", "path"),
 )

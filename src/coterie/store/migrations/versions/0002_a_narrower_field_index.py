@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("scope", Text, nullable=False),
         sa.Column("path", Text, nullable=False),
         sa.Column("multiple", sa.Boolean(), nullable=False),
+        sa.Column("long", sa.Boolean(), nullable=False),
         sa.Column("ready", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_paths")),
         sa.UniqueConstraint("scope", "path", name=op.f("uq_paths_scope_path")),
