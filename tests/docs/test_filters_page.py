@@ -1,7 +1,6 @@
 """`docs/filters.md` is what this test makes of the service's own answers. COTERIE_WRITE_DOCS=1 writes it anew."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
+from coterie.config import Settings
 from coterie.listing.operands import OPERATORS
 from support import add_collection
 
@@ -72,7 +72,7 @@ OTHERS: list[tuple[str, str, list[Any]]] = [
     ),
     (
         "Nested fields and arrays",
-        "A dotted path reaches into objects; through an array it reaches every element, and one that matches is enough.",
+        "A dotted path reaches into objects; through an array it reaches every element, and one match is enough.",
         [{"filters": {"metadata.owner.name": "ada"}}, {"filters": {"metadata.tags": "image"}}],
     ),
     (
@@ -96,11 +96,9 @@ OTHERS: list[tuple[str, str, list[Any]]] = [
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Iterator[Any]:
+def settings(tmp_path: Path) -> Settings:
     """One store is enough for a page: that both answer alike is tested elsewhere."""
-    from coterie.config import Settings
-
-    yield Settings(data_dir=tmp_path / "data", port=0)
+    return Settings(data_dir=tmp_path / "data", port=0)
 
 
 def fill(client: TestClient) -> None:
@@ -122,7 +120,8 @@ def example(client: TestClient, body: Any) -> str:
     names = ", ".join(f"`{row['cluster_name']}`" for row in shown["results"]) or "nothing"
     text = orjson.dumps(body).decode()
     quoted = text.replace("'", "'\\''")
-    curl = f"curl -s $URL{LIST} -H \"Authorization: Bearer $KEY\" -H 'Content-Type: application/json' -d '{quoted}'"
+    headers = "-H \"Authorization: Bearer $KEY\" -H 'Content-Type: application/json'"
+    curl = f"curl -s $URL{LIST} {headers} -d '{quoted}'"
     return f"```sh\n{curl}\n```\n\n{shown['pagination']['total']} found: {names}\n"
 
 
@@ -131,8 +130,8 @@ def page(client: TestClient) -> str:
     parts = [
         "# Filters, sort, search, pages\n",
         "One language for every list: definitions, collections, documents, namespaces, tasks, runs "
-        "(`POST /v1/clusters/{id}/executions/list`) and the members of a group (`POST /v1/clusters/{id}/data`). A field is "
-        "a dotted path into the resource as the API returns it; `name` and `id` are the resource's own. This page is "
+        "(`POST /v1/clusters/{id}/executions/list`) and the members of a group (`POST /v1/clusters/{id}/data`). A field "
+        "is a dotted path into the resource as the API returns it; `name` and `id` are the resource's own. This page is "
         "written by a test, from what the service answers.\n",
         "The examples ask for these definitions, made in this order:\n",
         f"| name | metadata |\n|---|---|\n{rows}\n",

@@ -250,7 +250,8 @@ def test_the_index_holds_what_a_path_reaches(resource: dict[str, Any], path: str
     present = any(value is not None for value in reached)
     assert any(row.type != "z" for row in rows) == present
     held = {(leaf.kind, leaf.value, leaf.element) for leaf in leaves(reached)} if present else set()
-    assert {(row.type, row.num if row.str is None else row.str, row.element) for row in rows if row.type != "x"} == held
+    values = {row: row.num if row.str is None else row.whole or row.str for row in rows if row.type != "x"}
+    assert {(row.type, value, row.element) for row, value in values.items()} == held
 
 
 @SETTINGS

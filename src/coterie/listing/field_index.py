@@ -200,9 +200,9 @@ def _contains(value: Any, condition: Condition, fields: Strings, dialect: Dialec
     if kind != "s":
         return and_(fields.c.element, _equal(kind, [_stored(part)], condition, fields))
     whole = fields.whole(condition.case_sensitive)
-    inside = and_(fields.c.str.is_not(None), has_part(dialect, whole, part), ~fields.c.element)
+    inside = and_(has_part(dialect, whole, part), ~fields.c.element)
     element = and_(fields.c.element, _equal("s", [part], Condition("", "in", None, condition.case_sensitive), fields))
-    return or_(inside, element)
+    return and_(fields.c.str.is_not(None), or_(inside, element))  # in words that a partial index is chosen by
 
 
 def _ends_with(suffix: str, string: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -214,7 +214,7 @@ def index_of(condition: Condition) -> str:
     """Which index of the table of fields has the rows of a condition together: the end of its name."""
     pair: Any = condition.value
     operator = condition.operator
-    if operator == "in" and not condition.instant and all(kind == "s" for kind, _ in pair):
+    if operator == "in" and pair and not condition.instant and all(kind == "s" for kind, _ in pair):
         return "str" if condition.case_sensitive else "folded"
     if operator in ("starts_with", "ends_with", "regex", "text") or (operator == "contains" and pair[0] == "s"):
         return "str" if condition.case_sensitive or operator == "regex" else "folded"

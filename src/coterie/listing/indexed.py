@@ -129,6 +129,8 @@ class Lookup:
                 if simple in (NOTHING, EVERYTHING):
                     return EVERYTHING if simple == NOTHING else NOTHING
                 return Not(simple)  # type: ignore[arg-type]
+            case Condition() if node.value == frozenset():
+                return NOTHING
             case Condition() if node.path not in self.paths:
                 return EVERYTHING if takes_null(node) else NOTHING
             case _:

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import (
     DDL,
+    BigInteger,
     Boolean,
     Column,
     Dialect,
@@ -40,6 +41,10 @@ metadata = MetaData(
 
 Text = sqlalchemy.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 """Text that is compared code point by code point on both stores, whatever the database's locale."""
+
+
+Large = Integer().with_variant(BigInteger, "postgresql")
+"""A number that may pass 2^31; SQLite's are of 64 bits anyway."""
 
 
 class Number(UserDefinedType[float]):
@@ -192,7 +197,7 @@ cluster_counts = Table(
     Column("namespace_id", Text, ForeignKey("namespaces.id", ondelete="CASCADE"), primary_key=True),
     Column("status", Text, primary_key=True),
     Column("definitions", Integer, nullable=False),
-    Column("documents", Integer, nullable=False),
+    Column("documents", Large, nullable=False),
 )
 """How many definitions a namespace has by status: written with them, so that no list has to count them."""
 
@@ -324,5 +329,5 @@ sequences = Table(
     "sequences",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("next", Integer, nullable=False),
+    Column("next", Large, nullable=False),
 )

@@ -63,6 +63,8 @@ def upgrade() -> None:
     if on_sqlite:
         op.execute(TRIGRAMS)
         return
+    op.alter_column("cluster_counts", "documents", type_=sa.BigInteger())
+    op.alter_column("sequences", "next", type_=sa.BigInteger())
     op.execute(TRIGRAM_EXTENSION)
     op.create_index(
         "ix_cluster_texts_trigrams",
