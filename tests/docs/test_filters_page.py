@@ -130,9 +130,9 @@ def page(client: TestClient) -> str:
     parts = [
         "# Filters, sort, search, pages\n",
         "One language for every list: definitions, collections, documents, namespaces, tasks, runs "
-        "(`POST /v1/clusters/{id}/executions/list`) and the members of a group (`POST /v1/clusters/{id}/data`). A field "
-        "is a dotted path into the resource as the API returns it; `name` and `id` are the resource's own. This page is "
-        "written by a test, from what the service answers.\n",
+        "(`POST /v1/clusters/{id}/executions/list`) and the members of a group (`POST /v1/clusters/{id}/data`). A "
+        "field is a dotted path into the resource as the API returns it; `name` and `id` are the resource's own. This "
+        "page is written by a test, from what the service answers.\n",
         "The examples ask for these definitions, made in this order:\n",
         f"| name | metadata |\n|---|---|\n{rows}\n",
         "## Operators\n",
@@ -155,8 +155,8 @@ def page(client: TestClient) -> str:
 LIMITS = """## Limits
 
 A body has at most 64 KiB and 200 levels; filters nest 8 deep and have 100 conditions; `in` and `nin` take 1,000 values,
-a pattern 256 characters, a path 255, a search 1,000 characters and 32 words, a sort 4 fields, a page 1,000 rows. Past one
-the answer is a 422 that names it and where it was passed. A request that takes the store longer than
+a pattern 256 characters, a path 255, a search 1,000 characters and 32 words, a sort 4 fields, a page 1,000 rows. Past
+one the answer is a 422 that names it and where it was passed. A request that takes the store longer than
 `COTERIE_STATEMENT_SECONDS` (20) is refused with a 400. Totals are exact, always.
 
 Definitions are listed by an index of all their fields. The other resources are looked at row by row; for documents, the

@@ -199,10 +199,10 @@ def _contains(value: Any, condition: Condition, fields: Strings, dialect: Dialec
     kind, part = value
     if kind != "s":
         return and_(fields.c.element, _equal(kind, [_stored(part)], condition, fields))
-    whole = fields.whole(condition.case_sensitive)
-    inside = and_(has_part(dialect, whole, part), ~fields.c.element)
-    element = and_(fields.c.element, _equal("s", [part], Condition("", "in", None, condition.case_sensitive), fields))
-    return and_(fields.c.str.is_not(None), or_(inside, element))  # in words that a partial index is chosen by
+    inside = has_part(dialect, fields.whole(condition.case_sensitive), part)
+    equal = _equal("s", [part], Condition("", "in", None, condition.case_sensitive), fields)
+    # An element that is equal holds the part as well: most rows are told by that, without a look beyond the index.
+    return and_(fields.c.str.is_not(None), inside, or_(~fields.c.element, equal))
 
 
 def _ends_with(suffix: str, string: ColumnElement[Any]) -> ColumnElement[bool]:

@@ -18,7 +18,8 @@ class Source:
     `tenant` holds named bind parameters, whose values a list is given. With a complete `index`, filters, sort keys and
     searches are answered from it; without one they are evaluated row by row, and an index that is not complete narrows
     the rows down. `search` is the text that is searched in; without it that is every string in the resource. `total`
-    gives the number of the tenant's rows where something keeps it.
+    gives the number of the tenant's rows where something keeps it. Where the index is complete, the keys grow with
+    `created_at` and with the id.
     """
 
     table: Table
@@ -53,7 +54,9 @@ def plain_statements(source: Source, tenant: Mapping[str, Any], query: ListQuery
 @lru_cache(maxsize=64)
 def plain_page(source: Source) -> Select[Any]:
     """The keys of a tenant's rows, newest first, from `offset` on and at most `limit`."""
-    rows = select(source.pk).where(source.tenant).order_by(source.created_at.desc(), source.id)
+    ordered = source.index is not None and source.index.complete
+    order = [source.pk.desc()] if ordered else [source.created_at.desc(), source.id]
+    rows = select(source.pk).where(source.tenant).order_by(*order)
     return rows.limit(bindparam("limit", type_=Integer)).offset(bindparam("offset", type_=Integer))
 
 
