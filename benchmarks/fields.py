@@ -193,7 +193,9 @@ class Loader:
                 for index in table.indexes:
                     index.create(tx, checkfirst=True)
             if self.sqlite:
-                tx.execute(text("INSERT INTO cluster_trigrams(cluster_trigrams) VALUES ('rebuild')"))
+                tx.execute(
+                    text("INSERT INTO cluster_trigrams(rowid, strings) SELECT row_id, strings FROM cluster_texts")
+                )
 
     def index_rival(self) -> None:
         """The rival's."""
@@ -229,7 +231,7 @@ class Loader:
                 value = int(leaf.num) if leaf.type == "b" and leaf.num is not None else leaf.num
                 fields.append((pk, number, leaf.type, leaf.element, value, *leaf[4:]))
             search = search_text([row["cluster_name"], row["cluster_id"], row["description"], *row["collection_ids"]])
-            texts.append((pk, scope, search, f"{search}\n{all_strings(row, INDEX.untexted)}"))
+            texts.append((scope, pk, search, f"{search}\n{all_strings(row, INDEX.untexted)}"))
             count = self.counts.setdefault((scope, row["status"]), [0, 0])
             count[0] += 1
             count[1] += row["num_documents_clustered"] or 0
@@ -274,7 +276,7 @@ class Loader:
         with self.db.write() as tx:
             self.copy(tx, f"clusters ({columns})", own)
             self.copy(tx, f"cluster_fields (row_id, path_id, {', '.join(FieldRow._fields[1:])})", fields)
-            self.copy(tx, "cluster_texts (row_id, namespace_id, search, strings)", texts)
+            self.copy(tx, "cluster_texts (namespace_id, row_id, search, strings)", texts)
             self.copy(tx, "rival", rival)
             self.copy(tx, "rival_tags", tags)
 

@@ -85,7 +85,8 @@ class Store:
         with self.db.write() as tx:
             pks = tx.scalars(select(clusters.c.pk)).all()
             erase_fields(tx, cluster_fields, pks)
-            erase_texts(tx, pks)
+            for namespace in (NEIGHBOUR, NAMESPACE):
+                erase_texts(tx, namespace, pks)
             tx.execute(delete(clusters))
             tx.execute(text("DELETE FROM paths"))
             for namespace in (NEIGHBOUR, NAMESPACE):
@@ -152,7 +153,7 @@ def _insert(tx: Connection, namespace: str, resources: Sequence[dict[str, Any]])
         found = [(first + number, list(rows_for(resource, PROFILE))) for number, resource in enumerate(resources)]
         write_fields(tx, cluster_fields, namespace, found)
         texts = [
-            Texts(first + number, namespace, searched(resource), all_strings(resource, PROFILE.timestamps))
+            Texts(first + number, searched(resource), all_strings(resource, PROFILE.timestamps))
             for number, resource in enumerate(resources)
         ]
-        write_texts(tx, texts)
+        write_texts(tx, namespace, texts)

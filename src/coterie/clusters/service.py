@@ -18,7 +18,7 @@ from coterie.kit.clock import iso, parse_iso
 from coterie.kit.errors import AlreadyExists, BadRequest, invalid
 from coterie.kit.ids import ordered_id
 from coterie.listing.field_index import erase_fields, paths_of, write_fields
-from coterie.listing.fields import FieldRow, all_strings, rows_for, search_text
+from coterie.listing.fields import all_strings, rows_for, search_text
 from coterie.listing.texts import Texts, erase_texts, write_texts
 from coterie.store.db import Db
 from coterie.store.dialects import upsert
@@ -116,7 +116,7 @@ def delete_cluster(tx: Connection, tenant: Tenant, identifier: str) -> list[str]
     run_ids = list(tx.scalars(select(runs.c.id).where(runs.c.cluster_id == row.id)).all())
     queue.request_cancel(tx, tasks.c.lock == row.id, tasks.c.namespace_id == tenant.namespace_id)
     erase_fields(tx, INDEX.fields, [row.pk])
-    erase_texts(tx, [row.pk])
+    erase_texts(tx, tenant.namespace_id, [row.pk])
     tx.execute(delete(clusters).where(clusters.c.pk == row.pk))
     _count(tx, tenant.namespace_id, row.status, -1, -row.num_documents)
     return run_ids
@@ -132,9 +132,7 @@ def follow_rename(tx: Connection, collection_id: str) -> None:
         INDEX.fields.c.path_id == path.id, INDEX.fields.c.folded == collection_id
     )
     rows = tx.execute(select(clusters).where(clusters.c.pk.in_(using))).all()
-    texts = [_texts(tx, row.pk, orjson.loads(row.resource), row.run_text) for row in rows]
-    if texts:
-        write_texts(tx, texts)
+    write_texts(tx, owner, [_texts(tx, row.pk, orjson.loads(row.resource), row.run_text) for row in rows])
 
 
 def reindex(db: Db) -> None:
@@ -246,18 +244,17 @@ def _search_parts(resource: Mapping[str, Any]) -> Sequence[str | None]:
 
 def _index(tx: Connection, definitions: Sequence[tuple[int, dict[str, Any], str]]) -> None:
     """Write what definitions are found by: for each its key, its resource and its run's text."""
-    of_namespace: dict[str, list[tuple[int, Sequence[FieldRow]]]] = {}
-    for pk, resource, _ in definitions:
-        of_namespace.setdefault(resource["namespace_id"], []).append((pk, list(rows_for(resource, PROFILE))))
-    for namespace_id, rows in of_namespace.items():
-        write_fields(tx, INDEX.fields, namespace_id, rows)
-    if definitions:
-        write_texts(tx, [_texts(tx, *definition) for definition in definitions])
+    of_namespace: dict[str, list[tuple[int, dict[str, Any], str]]] = {}
+    for definition in definitions:
+        of_namespace.setdefault(definition[1]["namespace_id"], []).append(definition)
+    for namespace_id, own in of_namespace.items():
+        write_fields(tx, INDEX.fields, namespace_id, [(pk, list(rows_for(row, PROFILE))) for pk, row, _ in own])
+        write_texts(tx, namespace_id, [_texts(tx, *definition) for definition in own])
 
 
 def _texts(tx: Connection, pk: int, resource: dict[str, Any], run_text: str) -> Texts:
     search = search_text([*_search_parts(resource), *_collection_names(tx, resource), run_text])
-    return Texts(pk, resource["namespace_id"], search, f"{search}\n{all_strings(resource, INDEX.untexted)}")
+    return Texts(pk, search, f"{search}\n{all_strings(resource, INDEX.untexted)}")
 
 
 def _later_than_all(tx: Connection, tenant: Tenant, now: str) -> str:

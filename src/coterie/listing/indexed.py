@@ -147,7 +147,8 @@ class Lookup:
                 return not_(self.probe(inner, row_id))
             case Word(part):
                 texts = self._texts.alias()
-                return exists(select(literal(1)).where(texts.c.row_id == row_id, self._has(texts.c.search, part)))
+                own = and_(texts.c.namespace_id == self.tenant["namespace_id"], texts.c.row_id == row_id)
+                return exists(select(literal(1)).where(own, self._has(texts.c.search, part)))
             case Condition():
                 return self._probe(node, row_id)
 

@@ -246,21 +246,21 @@ document_fields = _field_index("document_fields")
 cluster_texts = Table(
     "cluster_texts",
     metadata,
+    Column("namespace_id", Text, primary_key=True),  # first, so that a small namespace's stand together
     Column("row_id", Integer, primary_key=True, autoincrement=False),
-    Column("namespace_id", Text, nullable=False),
     Column("search", Text, nullable=False),  # what a search looks in, folded
     Column("strings", Text, nullable=False),  # every string of the resource, folded: the trigrams are of these
-    Index("ix_cluster_texts_namespace_id", "namespace_id"),
     Index(
         "ix_cluster_texts_trigrams",
         "strings",
         postgresql_using="gin",
         postgresql_ops={"strings": "gin_trgm_ops"},
     ).ddl_if(dialect="postgresql"),
+    sqlite_with_rowid=False,
 )
 TRIGRAMS = """CREATE VIRTUAL TABLE cluster_trigrams USING fts5(
-    strings, content='cluster_texts', content_rowid='row_id', tokenize='trigram case_sensitive 1', detail='none')"""
-"""SQLite's index of trigrams. Without positions: it names candidates, which are then looked at."""
+    strings, content='', tokenize='trigram case_sensitive 1', detail='none')"""
+"""SQLite's index of trigrams, by row id. Without positions: it names candidates, which are then looked at."""
 
 TRIGRAM_EXTENSION = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
 event.listen(metadata, "before_create", DDL(TRIGRAM_EXTENSION).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]

@@ -188,7 +188,7 @@ def _delete_clusters(job: Job, namespace_id: str) -> int:
         own = select(clusters.c.pk).where(clusters.c.namespace_id == namespace_id)
         pks = tx.scalars(own.limit(DELETE_BATCH)).all()
         erase_fields(tx, cluster_fields, pks)
-        erase_texts(tx, pks)
+        erase_texts(tx, namespace_id, pks)
         tx.execute(delete(clusters).where(among(tx, clusters.c.pk, pks)))
     return len(pks)
 

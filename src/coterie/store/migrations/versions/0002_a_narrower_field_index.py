@@ -53,13 +53,13 @@ def upgrade() -> None:
         _create_field_index(name)
     op.create_table(
         "cluster_texts",
-        sa.Column("row_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("namespace_id", Text, nullable=False),
+        sa.Column("row_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("search", Text, nullable=False),
         sa.Column("strings", Text, nullable=False),
-        sa.PrimaryKeyConstraint("row_id", name=op.f("pk_cluster_texts")),
+        sa.PrimaryKeyConstraint("namespace_id", "row_id", name=op.f("pk_cluster_texts")),
+        sqlite_with_rowid=False,
     )
-    op.create_index("ix_cluster_texts_namespace_id", "cluster_texts", ["namespace_id"])
     if on_sqlite:
         op.execute(TRIGRAMS)
         return
