@@ -7,8 +7,8 @@ from sqlalchemy import event, func, select
 from starlette.testclient import TestClient
 
 from coterie.api.context import Services
-from coterie.documents.payload_indexes import fill
 from coterie.documents.queries import INDEX
+from coterie.documents.upkeep import finish_indexes
 from coterie.store.tables import document_fields, documents, paths
 
 LIST = "/v1/collections/things/documents/list"
@@ -114,9 +114,7 @@ def test_an_unfinished_index_is_not_used_and_is_finished_later(client: TestClien
         tx.execute(paths.update().values(ready=False))
         tx.execute(document_fields.delete())
     assert found(client, {"metadata.team": "a"}) == ["d1"]
-    with services.db.read() as tx:
-        collection_id = tx.scalars(select(documents.c.collection_id)).one()
-    fill(services.db, collection_id)
+    finish_indexes(services)
     assert indexed(services) == 1
     with services.db.read() as tx:
         assert tx.scalars(select(paths.c.ready)).all() == [True]

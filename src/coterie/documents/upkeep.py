@@ -14,8 +14,9 @@ from sqlalchemy import delete, select
 
 from coterie.api.context import Services
 from coterie.documents.collections import delete_documents
+from coterie.documents.payload_indexes import fill
 from coterie.kit.clock import iso
-from coterie.store.tables import collections, documents, retired_vectors
+from coterie.store.tables import collections, documents, paths, retired_vectors
 from coterie.store.vectors import Space
 
 log = logging.getLogger("coterie.documents")
@@ -33,6 +34,7 @@ def upkeep(services: Services) -> None:
     """One round of everything."""
     delete_retired(services)
     delete_orphans(services)
+    finish_indexes(services)
     sweep_folders(services)
     services.vectors.compact()
 
@@ -63,6 +65,14 @@ def delete_orphans(services: Services) -> None:
         left = tx.scalars(orphaned).all()
     for collection_id in left:
         delete_documents(services.db, collection_id)
+
+
+def finish_indexes(services: Services) -> None:
+    """Make the payload indexes whole whose making was cut off."""
+    with services.db.read() as tx:
+        unfinished = tx.scalars(select(paths.c.scope).where(paths.c.ready.is_(False)).distinct()).all()
+    for collection_id in unfinished:
+        fill(services.db, collection_id)
 
 
 def sweep_folders(services: Services) -> None:
