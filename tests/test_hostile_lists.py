@@ -126,6 +126,23 @@ def test_nothing_but_an_answer_or_a_refusal(filled: TestClient, services: Servic
     assert services.db.location
 
 
+@pytest.mark.parametrize("offset", [2**31 - 1, 2**31, 2**53 + 1, 2**63 - 1000, 2**63 - 1])
+@pytest.mark.parametrize("asked", [{}, {"filters": {"name": "c1"}}, {"search": "c"}, {"sort": {"field": "name"}}])
+def test_an_offset_past_every_end(client: TestClient, offset: int, asked: dict[str, Any]) -> None:
+    add_collection(client)
+    add_cluster(client, "c1")
+    for path in (
+        "clusters",
+        "collections",
+        "collections/things/documents",
+        "namespaces",
+        "tasks",
+        "clusters/c1/executions",
+    ):
+        answer = client.post(f"/v1/{path}/list", json={**asked, "offset": offset})
+        assert (answer.status_code, answer.json().get("results")) == (200, []), answer.text
+
+
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

@@ -52,7 +52,7 @@ def page_of(rows: Iterable[tuple[Row, str, Resource, str | None]], query: ListQu
             for row, identity, resource in matching()
             if after is None or _comes_later(resource["created_at"], identity, after.created_at, after.id)
         )
-        page = list(islice(later, query.offset, query.offset + query.limit))
+        page = list(islice(islice(later, query.offset, None), query.limit))
         for _ in later:
             pass  # for the total
         return page, total

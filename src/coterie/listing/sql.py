@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, Table, bindparam, func, select
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Table, bindparam, func, select
 
 from coterie.listing.field_index import FieldIndex
 from coterie.listing.tree import ListQuery
@@ -57,7 +57,7 @@ def plain_page(source: Source) -> Select[Any]:
     ordered = source.index is not None and source.index.complete
     order = [source.pk.desc()] if ordered else [source.created_at.desc(), source.id]
     rows = select(source.pk).where(source.tenant).order_by(*order)
-    return rows.limit(bindparam("limit", type_=Integer)).offset(bindparam("offset", type_=Integer))
+    return rows.limit(bindparam("limit", type_=Integer)).offset(bindparam("offset", type_=BigInteger))
 
 
 @lru_cache(maxsize=64)
