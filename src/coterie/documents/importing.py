@@ -7,7 +7,7 @@ records by; one transaction, which holds the store's lock for no more than its o
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,10 +74,16 @@ class Report:
         if len(self.errors) < MAX_FAULTS:
             self.errors.append({"row": row, "error": error})
 
-    def take_id(self, identity: str) -> None:
-        """Refuse an id that the file had before. Hashes stand for ids, in a file of their own: there may be many."""
-        if not self._seen.execute("INSERT OR IGNORE INTO marks VALUES (?)", (hash(identity),)).rowcount:
-            raise BadDocument(f"id '{identity}' comes twice in the file; the first one counts")
+    def seen(self, ids: Iterable[str | None]) -> set[int]:
+        """The hashes of those of the ids that blocks before this one had. They are in a file of their own: there may be
+        many."""
+        marks = orjson.dumps([hash(identity) for identity in ids if identity is not None]).decode()
+        had = self._seen.execute("SELECT mark FROM marks WHERE mark IN (SELECT value FROM json_each(?))", (marks,))
+        return {row[0] for row in had}
+
+    def remember(self, marks: Iterable[int]) -> None:
+        """Keep the hashes of a block's ids."""
+        self._seen.executemany("INSERT OR IGNORE INTO marks VALUES (?)", ((mark,) for mark in marks))
 
     def close(self) -> None:
         """Let go of the ids."""
@@ -198,20 +204,31 @@ def _sound(block: Block, report: Report) -> Batch:
     ids: list[str] = []
     payloads: list[bytes] = []
     kept: list[int] = []
+    before = report.seen(block.ids)
+    seen = set(before)
     for number, identity in enumerate(block.ids):
         try:
             if number in block.faults:
                 raise BadDocument(block.faults[number])
             payload = dump_payload(block.payloads[number])
             if identity is not None:
-                report.take_id(identity)
+                _take_id(identity, seen)
         except BadDocument as error:
             report.fault(report.rows + number + 1, str(error))
             continue
         ids.append(identity or new_document_id())
         payloads.append(payload)
         kept.append(number)
+    report.remember(seen - before)
     return Batch(ids, ids, payloads, dict(_kept_vectors(block, kept)))
+
+
+def _take_id(identity: str, seen: set[int]) -> None:
+    """Refuse an id that the file had before."""
+    mark = hash(identity)
+    if mark in seen:
+        raise BadDocument(f"id '{identity}' comes twice in the file; the first one counts")
+    seen.add(mark)
 
 
 def _kept_vectors(block: Block, kept: Sequence[int]) -> Iterator[tuple[str, tuple[NDArray[np.int64], Matrix]]]:
