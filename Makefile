@@ -32,7 +32,7 @@ contracts: install
 	$(BIN)/lint-imports
 
 check-all: test
-	COTERIE_EXAMPLES=5000 $(BIN)/pytest $(PYTEST_ARGS)
+	COTERIE_EXAMPLES=100000 $(BIN)/pytest $(PYTEST_ARGS)
 
 bench: install
 	$(BIN)/python -m benchmarks

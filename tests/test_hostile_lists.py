@@ -1,6 +1,7 @@
 """Hostile list requests: each is answered or refused by name, in bounded time, and the service goes on."""
 
 import json
+import os
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -144,7 +145,9 @@ def test_an_offset_past_every_end(client: TestClient, offset: int, asked: dict[s
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=max(150, int(os.environ.get("COTERIE_EXAMPLES", "1000")) // 10),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     body=st.recursive(

@@ -79,6 +79,18 @@ def test_migrate_says_what_it_did(tmp_path: Path) -> None:
     assert "schema 9999" in coterie("serve", "--port", "0", *where).stderr
 
 
+@pytest.mark.parametrize("command", [["migrate"], ["serve", "--port", "0"], ["key", "list"]])
+def test_records_that_cannot_be_reached_are_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("COTERIE_DATABASE_URL", "postgresql+psycopg://me:hidden@127.0.0.1:1/none")
+    done = coterie(*command, "--data-dir", str(tmp_path))
+    assert done.returncode == 1
+    assert "the records cannot be reached" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hidden" not in done.stderr
+
+
 def test_a_key_made_beside_a_running_service_works_there(service: Service) -> None:
     key = coterie("key", "create", *at(service), "--name", "beside").stdout.strip()
     answer = httpx.post(f"{service.url}/v1/clusters/list", headers={"Authorization": f"Bearer {key}"})

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -87,6 +87,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _not_well_formed)
     app.add_exception_handler(HTTPException, _from_framework)
     app.add_exception_handler(OperationalError, _store_unavailable)
+    app.add_exception_handler(TimeoutError, _store_unavailable)
 
 
 def _known(_request: Request, error: Exception) -> Response:

@@ -3,6 +3,7 @@
 What a command needs is imported when it runs: `coterie serve` shall not wait for the libraries of `coterie import`.
 """
 
+import sys
 from typing import Annotated
 
 import httpx
@@ -24,6 +25,18 @@ def main() -> None:
     except (httpx.TransportError, httpx.InvalidURL) as error:
         typer.echo(f"error: the service cannot be reached ({error}): is it running, and is --url right?", err=True)
         raise SystemExit(1) from error
+    except Exception as error:
+        if not _is_of_the_store(error):
+            raise
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        typer.echo(f"error: the records cannot be reached ({reason}): is COTERIE_DATABASE_URL right?", err=True)
+        raise SystemExit(1) from error
+
+
+def _is_of_the_store(error: Exception) -> bool:
+    """Whether the database did not answer. Its library is loaded by then, or the error is none of its."""
+    errors = sys.modules.get("sqlalchemy.exc")
+    return errors is not None and isinstance(error, errors.OperationalError)
 
 
 def _version(wanted: bool) -> None:

@@ -44,6 +44,9 @@ from coterie.store.tables import Text
 POOL_SIZE = 48
 """More than the 40 threads that serve requests, so that no request waits for a connection."""
 
+SERVER_POOL_SIZE = 8
+"""Connections to PostgreSQL that a process keeps when it has little to do; it takes up to POOL_SIZE."""
+
 BUSY_TIMEOUT_SECONDS = 30
 WRITE_LOCK = 0x436F7465726965
 """The advisory lock of the writers: "Coterie"."""
@@ -63,8 +66,8 @@ def open_engine(location: Path | str, statement_seconds: float | None) -> Engine
     options = f"-c lock_timeout={BUSY_TIMEOUT_SECONDS}s"
     engine = create_engine(
         location,
-        pool_size=POOL_SIZE,
-        max_overflow=16,
+        pool_size=SERVER_POOL_SIZE,
+        max_overflow=POOL_SIZE - SERVER_POOL_SIZE,
         pool_pre_ping=True,
         connect_args={"options": options, "application_name": "coterie"},
     )
