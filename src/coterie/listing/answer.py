@@ -1,10 +1,11 @@
 """Running a parsed list and writing its answer: stored JSON in, response bytes out, no model in between."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Dialect, Select, bindparam, select
 
 from coterie.listing.cursor import write_cursor
 from coterie.listing.indexed import Planner
@@ -12,6 +13,7 @@ from coterie.listing.paging import pagination
 from coterie.listing.scan import scan
 from coterie.listing.sql import Source, plain_statements
 from coterie.listing.tree import Listable, ListQuery
+from coterie.store.dialects import among_parameter, listed
 
 
 class Listed(NamedTuple):
@@ -26,9 +28,14 @@ def run_list(tx: Connection, query: ListQuery, source: Source, tenant: Mapping[s
     page, total = list_rows(tx, query, source, tenant)
     if not page:
         return Listed([], total)
-    found = select(source.pk, source.resource).where(source.pk.in_(page))
-    texts: dict[int, str] = {row[0]: row[1] for row in tx.execute(found)}
+    rows = tx.execute(_resources(source, tx.dialect), {"page": listed(tx.dialect, page)})
+    texts: dict[int, str] = {row[0]: row[1] for row in rows}
     return Listed([texts[pk] for pk in page], total)
+
+
+@lru_cache(maxsize=64)
+def _resources(source: Source, dialect: Dialect) -> Select[int, str]:
+    return select(source.pk, source.resource).where(among_parameter(dialect, source.pk, bindparam("page")))
 
 
 def list_rows(tx: Connection, query: ListQuery, source: Source, tenant: Mapping[str, Any]) -> tuple[list[int], int]:

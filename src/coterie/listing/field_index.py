@@ -8,14 +8,17 @@ import operator
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
+    Select,
     Table,
     and_,
+    bindparam,
     delete,
     false,
     func,
@@ -27,7 +30,7 @@ from sqlalchemy import (
 
 from coterie.listing.fields import CUT, FieldRow
 from coterie.listing.tree import Condition, Kind, Pair, Scalar
-from coterie.store.dialects import among, has_part
+from coterie.store.dialects import among, among_parameter, has_part, listed
 from coterie.store.tables import paths
 
 _COMPARE = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
@@ -63,8 +66,15 @@ class Path(NamedTuple):
 
 def paths_of(tx: Connection, scope: str, wanted: Iterable[str]) -> dict[str, Path]:
     """Those of the wanted paths that any resource of the scope has, or had."""
-    found = select(paths).where(paths.c.scope == scope, among(tx, paths.c.path, list(wanted)))
-    return {row.path: Path(row.id, row.multiple, row.long, row.ready) for row in tx.execute(found)}
+    values = {"wanted_scope": scope, "wanted_paths": listed(tx.dialect, list(wanted))}
+    return {row[0]: Path(*row[1:]) for row in tx.execute(_paths(tx.dialect), values)}
+
+
+@cache
+def _paths(dialect: Dialect) -> Select[Any]:
+    columns = (paths.c.path, paths.c.id, paths.c.multiple, paths.c.long, paths.c.ready)
+    these = among_parameter(dialect, paths.c.path, bindparam("wanted_paths"))
+    return select(*columns).where(paths.c.scope == bindparam("wanted_scope"), these)
 
 
 def write_fields(tx: Connection, fields: Table, scope: str, rows_of: Sequence[tuple[int, Sequence[FieldRow]]]) -> None:

@@ -19,6 +19,7 @@ import orjson
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    BindParameter,
     ColumnElement,
     Connection,
     Dialect,
@@ -33,6 +34,7 @@ from sqlalchemy import (
     literal,
     select,
     text,
+    type_coerce,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
@@ -104,11 +106,20 @@ def upsert(dialect: Dialect, table: Table) -> sqlite.Insert | postgresql.Insert:
 
 def among(tx: Connection, wanted: ColumnElement[Any], values: Sequence[int] | Sequence[str]) -> ColumnElement[bool]:
     """The column is one of the values, however many: they are one parameter."""
-    if tx.dialect.name == "sqlite":
-        listed = func.json_each(literal(orjson.dumps(values).decode())).table_valued("value")
-        return wanted.in_(select(listed.c.value))
-    kind = ARRAY(Text if isinstance(wanted.type, String) else BigInteger())
-    return wanted == func.any(bindparam(None, list(values), kind))
+    return among_parameter(tx.dialect, wanted, bindparam(None, listed(tx.dialect, values), unique=True))
+
+
+def among_parameter(dialect: Dialect, wanted: ColumnElement[Any], values: BindParameter[Any]) -> ColumnElement[bool]:
+    """The column is one of the values of a parameter, which is given as `listed` makes it."""
+    if dialect.name == "sqlite":
+        every = func.json_each(values).table_valued("value")
+        return wanted.in_(select(every.c.value))
+    return wanted == func.any(type_coerce(values, ARRAY(Text if isinstance(wanted.type, String) else BigInteger())))
+
+
+def listed(dialect: Dialect, values: Sequence[int] | Sequence[str]) -> Any:
+    """Values as one parameter."""
+    return orjson.dumps(values).decode() if dialect.name == "sqlite" else list(values)
 
 
 def values_of(dialect: Dialect, values: Sequence[int]) -> Any:
