@@ -387,8 +387,9 @@ class Planner:
                 return self._all - self._count(Or(tuple(node.node for node in nodes)))  # type: ignore[union-attr]
             return self._count_by_probe(And(tuple(nodes)))  # type: ignore[arg-type]
         negated = [node for node in nodes if isinstance(node, Not)]
-        if negated and len(nodes) > 1 and driver.size >= FEW:
-            # Those that satisfy the rest, without those of them that satisfy the negated one as well.
+        if len(negated) == 1 and len(nodes) > 1 and driver.size >= FEW:
+            # Those that satisfy the rest, without those of them that satisfy the negated one as well. For one only: the
+            # two counts of each would double with every other.
             rest = tuple(node for node in nodes if node is not negated[0])
             kept = self.lookup.simplify(And(rest))  # type: ignore[arg-type]
             return self._count(kept) - self._count(self.lookup.simplify(And((*rest, negated[0].node))))  # type: ignore[arg-type]
