@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, text
 
-from coterie.listing import indexed
+from coterie.listing import lookup
 from coterie.listing.answer import Listed, run_list, write_answer
 from coterie.listing.evaluate import select as select_by_reference
 from coterie.listing.field_index import FieldIndex, erase_fields, write_fields
@@ -47,12 +47,12 @@ def definition(number: int, **members: Any) -> dict[str, Any]:
 @contextmanager
 def thresholds(few: int, many: int) -> Iterator[None]:
     """Let the planner take that many rows for few and for many, so that six rows go the ways of a million."""
-    before = indexed.FEW, indexed.MANY
-    indexed.FEW, indexed.MANY = few, many
+    before = lookup.FEW, lookup.MANY
+    lookup.FEW, lookup.MANY = few, many
     try:
         yield
     finally:
-        indexed.FEW, indexed.MANY = before
+        lookup.FEW, lookup.MANY = before
 
 
 class Store:

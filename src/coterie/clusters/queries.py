@@ -22,6 +22,9 @@ INDEX = FieldIndex(
     texts=cluster_texts,
     untexted=PROFILE.timestamps | {"namespace_id", "parquet_path", "members_key"},
 )
+_TOTAL = select(func.coalesce(func.sum(cluster_counts.c.definitions), 0)).where(
+    cluster_counts.c.namespace_id == bindparam("namespace_id")
+)
 SOURCE = Source(
     clusters,
     clusters.c.pk,
@@ -31,9 +34,7 @@ SOURCE = Source(
     clusters.c.namespace_id == bindparam("namespace_id"),
     cluster_texts.c.search,
     INDEX,
-    select(func.coalesce(func.sum(cluster_counts.c.definitions), 0)).where(
-        cluster_counts.c.namespace_id == bindparam("namespace_id")
-    ),
+    _TOTAL,
 )
 _NEWEST = plain_page(SOURCE).with_only_columns(clusters.c.resource)
 _COUNTS = select(cluster_counts.c.status, cluster_counts.c.definitions, cluster_counts.c.documents).where(
@@ -55,6 +56,12 @@ def find_cluster(tx: Connection, tenant: Tenant, identifier: str) -> Row[Any]:
     if row is None:
         raise NotFound(f"cluster '{identifier}' does not exist in this namespace")
     return row
+
+
+def count_clusters(tx: Connection, tenant: Tenant) -> int:
+    """How many definitions the namespace has."""
+    total: int = tx.execute(_TOTAL, {"namespace_id": tenant.namespace_id}).scalar_one()
+    return total
 
 
 def list_clusters(tx: Connection, tenant: Tenant, query: ListQuery) -> tuple[Listed, dict[str, Any]]:

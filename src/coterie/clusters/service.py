@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from coterie.api.context import Tenant
 from coterie.clusters.methods import check_names, names_of, params_of
-from coterie.clusters.queries import INDEX, PROFILE, find_cluster
+from coterie.clusters.queries import INDEX, PROFILE, count_clusters, find_cluster
 from coterie.clusters.schemas import ClusterType, CreateClusterRequest, PatchClusterRequest, VectorBasedConfig
 from coterie.documents.collections import find_collections
 from coterie.jobs import queue
@@ -37,8 +37,7 @@ def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest
     """A new definition, as JSON. Raises NotFound, AlreadyExists, BadRequest, Invalid."""
     found = find_collections(tx, tenant, request.collection_ids)
     config = _check_definition(request)
-    count = select(func.count()).select_from(clusters).where(clusters.c.namespace_id == tenant.namespace_id)
-    if (tx.scalar(count) or 0) >= MAX_CLUSTERS:
+    if count_clusters(tx, tenant) >= MAX_CLUSTERS:
         raise BadRequest(f"a namespace has at most {MAX_CLUSTERS} definitions")
     now = _later_than_all(tx, tenant, now)
     identity = ordered_id("clust", now)

@@ -99,9 +99,9 @@ def import_documents(services: Services, tenant: Tenant, collection: str, file: 
         _check_all(file, spaces)
     with closing(Report()) as report:
         if file.strict:
-            _import_at_once(services, tenant, collection_id, file, report)
+            _import_at_once(services, tenant, collection_id, _batches(file, spaces, report), report)
         else:
-            _import_what_is_sound(services, tenant, collection_id, file, report)
+            _import_what_is_sound(services, tenant, collection_id, _batches(file, spaces, report), report)
     return {
         "collection_id": collection_id,
         "imported": report.imported,
@@ -111,12 +111,10 @@ def import_documents(services: Services, tenant: Tenant, collection: str, file: 
 
 
 def _import_what_is_sound(
-    services: Services, tenant: Tenant, collection_id: str, file: ImportFile, report: Report
+    services: Services, tenant: Tenant, collection_id: str, batches: Iterator[Batch], report: Report
 ) -> None:
-    with services.db.read() as tx:
-        spaces = spaces_of(tx, collection_id)
     claimed: dict[str, int] = {}
-    for batch in _batches(file, spaces, report):
+    for batch in batches:
         if _sizes(batch).items() - claimed.items():
             claimed = _claim(services, collection_id, batch)
         write_batch(services, tenant, collection_id, batch)
@@ -138,13 +136,13 @@ def _check_all(file: ImportFile, spaces: Mapping[str, int]) -> None:
         )
 
 
-def _import_at_once(services: Services, tenant: Tenant, collection_id: str, file: ImportFile, report: Report) -> None:
-    with services.db.read() as tx:
-        spaces = spaces_of(tx, collection_id)
+def _import_at_once(
+    services: Services, tenant: Tenant, collection_id: str, batches: Iterator[Batch], report: Report
+) -> None:
     stored: dict[str, list[int]] = {}
     with tempfile.TemporaryFile(dir=services.settings.scratch_dir, prefix="import-") as waiting:
         try:
-            for batch in _batches(file, spaces, report):
+            for batch in batches:
                 if report.failed:
                     raise BadRequest("the collection's vectors changed meanwhile: nothing was imported; try again")
                 _claim(services, collection_id, batch)

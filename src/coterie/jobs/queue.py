@@ -64,10 +64,13 @@ def submit(tx: Connection, task: NewTask, now: str) -> dict[str, Any]:
     return resource
 
 
-def open_task_of(tx: Connection, lock: str) -> str | None:
-    """The id of the oldest unfinished task that holds or waits for a lock."""
-    oldest = select(tasks.c.id).where(tasks.c.lock == lock, tasks.c.status.in_(OPEN)).order_by(tasks.c.pk)
-    return tx.scalar(oldest.limit(1))
+def open_task_of(tx: Connection, lock: str, but: str | None = None) -> Any:
+    """Id and status of the oldest unfinished task that holds or waits for a lock, other than `but`; None if there is
+    none.
+    """
+    oldest = select(tasks.c.id, tasks.c.status).where(tasks.c.lock == lock, tasks.c.status.in_(OPEN))
+    others = oldest if but is None else oldest.where(tasks.c.id != but)
+    return tx.execute(others.order_by(tasks.c.pk).limit(1)).first()
 
 
 def request_cancel(tx: Connection, *conditions: Any) -> int:

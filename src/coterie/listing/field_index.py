@@ -164,7 +164,7 @@ def _is_number(kind: Kind, condition: Condition) -> bool:
 
 def _compared(condition: Condition, fields: Strings) -> ColumnElement[bool]:
     pair: Any = condition.value
-    kind, bound = pair[0], _stored(pair[1])
+    kind, bound = pair[0], stored(pair[1])
     compare = _COMPARE[condition.operator]
     if _is_number(kind, condition):
         return and_(fields.c.type == kind, compare(fields.c.num, bound))
@@ -179,7 +179,7 @@ def _among(pairs: Iterable[Pair], condition: Condition, fields: Strings) -> Colu
     """Equality with one of a set of values, per kind."""
     by_kind: defaultdict[Kind, list[Scalar]] = defaultdict(list)
     for kind, value in pairs:
-        by_kind[kind].append(_stored(value))
+        by_kind[kind].append(stored(value))
     clauses = (_equal(kind, by_kind[kind], condition, fields) for kind in sorted(by_kind))
     return or_(false(), *clauses)
 
@@ -201,14 +201,15 @@ def _one_of(column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[
     return column == values[0] if len(values) == 1 else column.in_(values)
 
 
-def _stored(value: Any) -> Any:
+def stored(value: Any) -> Any:
+    """A value as `num` holds it: booleans are 0 and 1."""
     return int(value) if isinstance(value, bool) else value
 
 
 def _contains(value: Any, condition: Condition, fields: Strings, dialect: Dialect) -> ColumnElement[bool]:
     kind, part = value
     if kind != "s":
-        return and_(fields.c.element, _equal(kind, [_stored(part)], condition, fields))
+        return and_(fields.c.element, _equal(kind, [stored(part)], condition, fields))
     inside = has_part(dialect, fields.whole(condition.case_sensitive), part)
     equal = _equal("s", [part], Condition("", "in", None, condition.case_sensitive), fields)
     # An element that is equal holds the part as well: most rows are told by that, without a look beyond the index.

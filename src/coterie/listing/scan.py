@@ -12,10 +12,11 @@ from sqlalchemy import Connection, select
 from coterie.kit.errors import BadRequest
 from coterie.listing.evaluate import Place, Resource, matches, place_of
 from coterie.listing.fields import search_text
-from coterie.listing.indexed import candidates
+from coterie.listing.lookup import candidates
 from coterie.listing.sql import Source
 from coterie.listing.tree import NEWEST_FIRST, ListQuery
 from coterie.listing.values import strings
+from coterie.store.dialects import seconds_of
 
 Row = TypeVar("Row")
 Block = TypeVar("Block")
@@ -24,7 +25,7 @@ ROWS = 1_000
 """Rows that are fetched at a time."""
 
 SECONDS = 20.0
-"""After so long a scan gives up: it holds a thread, and a snapshot that the store has to keep."""
+"""After so long a scan gives up where the store has no limit of its own: it holds a thread and a snapshot."""
 
 
 def scan(tx: Connection, query: ListQuery, source: Source, tenant: Mapping[str, Any]) -> tuple[list[int], int]:
@@ -91,18 +92,18 @@ def _rows(
     rows = select(*columns, *([] if source.search is None else [source.search])).where(own)
     rows = rows.order_by(source.created_at.desc(), source.id)
     with tx.execution_options(yield_per=ROWS).execute(rows, dict(tenant)) as found:
-        for partition in within_time(found.partitions()):
+        for partition in within_time(found.partitions(), seconds_of(tx) or SECONDS):
             for row in partition:
                 yield row[0], row[1], orjson.loads(row[2]), None if source.search is None else row[3]
 
 
-def within_time(blocks: Iterable[Block]) -> Iterator[Block]:
+def within_time(blocks: Iterable[Block], seconds: float = SECONDS) -> Iterator[Block]:
     """The blocks, as long as there is time. Raises BadRequest when it is over."""
-    ends = time.monotonic() + SECONDS
+    ends = time.monotonic() + seconds
     for block in blocks:
         if time.monotonic() > ends:
             raise BadRequest(
-                f"looking through all rows takes more than {SECONDS:.0f} s: ask for fewer, or let the namespace index "
+                f"looking through all rows takes more than {seconds:g} s: ask for fewer, or let the namespace index "
                 "the fields that are filtered by (payload_indexes)"
             )
         yield block

@@ -27,7 +27,7 @@ from coterie.runs.attributes import group_documents
 from coterie.runs.plan import Plan
 from coterie.runs.results import RunFiles, save_rows, write_results
 from coterie.runs.service import artifact_prefix
-from coterie.store.tables import clusters, collections, runs, tasks
+from coterie.store.tables import clusters, collections, runs
 
 
 class ClusterRun:
@@ -103,7 +103,7 @@ class ClusterRun:
         if row is None:
             return
         shown = {**changes, "task_id": run.task_id}
-        if changes["status"] not in queue.OPEN and (other := _open_task(tx, row.id, run.task_id)) is not None:
+        if changes["status"] not in queue.OPEN and (other := queue.open_task_of(tx, row.id, but=run.task_id)):
             shown.update(status=other.status, task_id=other.id, error=None)
         change_cluster(tx, row.pk, shown, iso(self.services.clock.now()), run_text=run_text)
 
@@ -156,14 +156,6 @@ def load_vectors(services: Services, tenant: Tenant, plan: Plan, folder: Path) -
     out.flush()
     save_rows(folder, [(each.space.collection_id, each.pks, each.ids) for each in members])
     return {"documents": total, "without_vector": sum(each.without for each in members), "feature": name}
-
-
-def _open_task(tx: Connection, lock: str, ended: str) -> Any:
-    """Id and status of the oldest unfinished task of a definition but the one that ends now; None if there is none."""
-    others = select(tasks.c.id, tasks.c.status).where(
-        tasks.c.lock == lock, tasks.c.id != ended, tasks.c.status.in_(queue.OPEN)
-    )
-    return tx.execute(others.order_by(tasks.c.pk).limit(1)).first()
 
 
 def _members(tx: Connection, tenant: Tenant, plan: Plan, collection_id: str) -> documents.Members:

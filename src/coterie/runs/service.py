@@ -52,8 +52,8 @@ def start_run(
     """
     if cluster is not None and not wait and (busy := queue.open_task_of(tx, cluster.id)) is not None:
         raise Conflict(
-            f"cluster '{cluster.name}' has a run under way (task '{busy}'); wait, cancel it, or send ?queue=true",
-            {"task_id": busy},
+            f"cluster '{cluster.name}' has a run under way (task '{busy.id}'); wait, cancel it, or send ?queue=true",
+            {"task_id": busy.id},
         )
     run_id = new_id("run")
     cluster_id = None if cluster is None else cluster.id

@@ -11,7 +11,8 @@ two runs at once, no count lost, however many servers there are.
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,19 +64,34 @@ def open_engine(location: Path | str, statement_seconds: float | None) -> Engine
 
     With `statement_seconds` a statement within a read that takes longer ends in an OperationalError.
     """
-    if isinstance(location, Path):
-        return _open_sqlite(location, statement_seconds)
+    engine = _open_sqlite(location, statement_seconds) if isinstance(location, Path) else _open_postgres(location)
+    if statement_seconds is not None:
+        event.listen(engine, "connect", partial(_limit, engine.dialect.name, statement_seconds))
+    return engine
+
+
+def seconds_of(tx: Connection) -> float | None:
+    """How long a read may take; None where it may take its time."""
+    seconds: float | None = tx.info.get("statement_seconds")
+    return seconds
+
+
+def _limit(dialect: str, seconds: float, connection: Any, record: Any) -> None:
+    record.info["statement_seconds"] = seconds
+    if dialect == "postgresql":
+        connection.execute(f"SET statement_timeout = {round(seconds * 1000)}")
+        connection.commit()
+
+
+def _open_postgres(location: str) -> Engine:
     options = f"-c lock_timeout={BUSY_TIMEOUT_SECONDS}s"
-    engine = create_engine(
+    return create_engine(
         location,
         pool_size=SERVER_POOL_SIZE,
         max_overflow=POOL_SIZE - SERVER_POOL_SIZE,
         pool_pre_ping=True,
         connect_args={"options": options, "application_name": "coterie"},
     )
-    if statement_seconds is not None:
-        event.listen(engine, "connect", _limit_statements(statement_seconds))
-    return engine
 
 
 def reading(engine: Engine) -> Engine:
@@ -125,8 +141,8 @@ def listed(dialect: Dialect, values: Sequence[int] | Sequence[str]) -> Any:
 def values_of(dialect: Dialect, values: Sequence[int]) -> Any:
     """A FROM clause of the numbers, with one column `row_id`."""
     if dialect.name == "sqlite":
-        listed = func.json_each(literal(orjson.dumps(values).decode())).table_valued(column("value"))
-        return select(listed.c.value.label("row_id")).subquery()
+        every = func.json_each(literal(listed(dialect, values))).table_valued(column("value"))
+        return select(every.c.value.label("row_id")).subquery()
     unnested = func.unnest(bindparam(None, list(values), ARRAY(BigInteger()))).column_valued("row_id")
     return select(unnested).subquery()
 
@@ -145,14 +161,6 @@ def is_timeout(error: OperationalError) -> bool:
 def driver_of(connection: Connection) -> Any:
     """The driver's own connection."""
     return connection.connection.driver_connection
-
-
-def _limit_statements(seconds: float) -> Callable[[Any, Any], None]:
-    def limit(connection: Any, _record: Any) -> None:
-        connection.execute(f"SET statement_timeout = {round(seconds * 1000)}")
-        connection.commit()
-
-    return limit
 
 
 class _Compiler(SQLiteCompiler):
