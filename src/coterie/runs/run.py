@@ -1,7 +1,8 @@
 """The story of one run: load, fit, characterize, write, publish.
 
 Each is a step of a durable job. Arrays pass between the steps as files in the run's scratch folder, which stays until
-the run has ended; a step that is repeated writes the same files again. The files of the result are published before the
+the results are written (a task that has ended is not resumed, so nothing may be left to tidy after it); a step that is
+repeated writes the same files again. The files of the result are published before the
 records that name them, and those in one transaction with the task's end: a run completes once or not at all.
 """
 
@@ -53,8 +54,8 @@ class ClusterRun:
         else:
             found = self._by_vectors(job, tenant, plan, files.folder)
         summary = job.step("write", lambda: write_results(self.services, tenant, plan, files, found), share=0.7)
-        job.step("publish", lambda: self._publish(job, run.id, summary), share=0.95)
         shutil.rmtree(files.folder, ignore_errors=True)
+        job.step("publish", lambda: self._publish(job, run.id, summary), share=0.95)
         return [summary["parquet_path"], summary["members_key"]]
 
     def ended(self, tx: Connection, payload: Mapping[str, Any], status: str, error: str | None) -> None:
