@@ -189,12 +189,16 @@ def _equal(kind: Kind, values: Sequence[Any], condition: Condition, fields: Stri
         return fields.c.type == "z"  # type: ignore[no-any-return]
     if _is_number(kind, condition):
         return and_(fields.c.type == kind, _one_of(fields.c.num, values))
-    cut, whole = fields.cut(condition.case_sensitive), fields.whole(condition.case_sensitive)
+    return and_(fields.c.str.is_not(None), _equal_strings(values, condition.case_sensitive, fields))
+
+
+def _equal_strings(values: Sequence[Any], case_sensitive: bool, fields: Strings) -> ColumnElement[bool]:
+    cut, whole = fields.cut(case_sensitive), fields.whole(case_sensitive)
     short = [value for value in values if len(value) < CUT]
     clauses = [and_(cut == value[:CUT], whole == value) for value in values if len(value) >= CUT]
     if short:
         clauses.append(_one_of(cut, short))
-    return and_(fields.c.str.is_not(None), or_(*clauses))
+    return or_(*clauses)
 
 
 def _one_of(column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
@@ -211,7 +215,7 @@ def _contains(value: Any, condition: Condition, fields: Strings, dialect: Dialec
     if kind != "s":
         return and_(fields.c.element, _equal(kind, [stored(part)], condition, fields))
     inside = has_part(dialect, fields.whole(condition.case_sensitive), part)
-    equal = _equal("s", [part], Condition("", "in", None, condition.case_sensitive), fields)
+    equal = _equal_strings([part], condition.case_sensitive, fields)
     # An element that is equal holds the part as well: most rows are told by that, without a look beyond the index.
     return and_(fields.c.str.is_not(None), inside, or_(~fields.c.element, equal))
 

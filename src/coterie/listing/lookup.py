@@ -31,7 +31,7 @@ from coterie.listing.field_index import FieldIndex, Strings, index_of, paths_of,
 from coterie.listing.patterns import found
 from coterie.listing.tree import And, Condition, Node, Not, Or, SortKey
 from coterie.listing.values import words
-from coterie.store.dialects import has_part, values_of
+from coterie.store.dialects import has_part, row_by_row, values_of
 
 FEW = 2_000
 """Rows that are looked at one by one without a thought."""
@@ -221,7 +221,7 @@ class Lookup:
         here = and_(fields.c.row_id == row_id, fields.c.path_id == path.id)
         rows = select(literal(1)).where(here, row_matches(condition, path, fields, self.tx.dialect))
         by_value = condition.operator == "in" and len(condition.value or ()) == 1 and not takes_null(condition)
-        return self.by(rows, fields, index_of(condition) if by_value else "row")
+        return row_by_row(self.tx.dialect, self.by(rows, fields, index_of(condition) if by_value else "row"))
 
     def _driver(self, condition: Condition) -> Driver | None:
         path = self.paths.get(condition.path)

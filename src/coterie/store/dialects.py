@@ -25,6 +25,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    Select,
     String,
     Table,
     bindparam,
@@ -145,6 +146,15 @@ def values_of(dialect: Dialect, values: Sequence[int]) -> Any:
         return select(every.c.value.label("row_id")).subquery()
     unnested = func.unnest(bindparam(None, list(values), ARRAY(BigInteger()))).column_valued("row_id")
     return select(unnested).subquery()
+
+
+def row_by_row(dialect: Dialect, rows: Select[Any]) -> Select[Any]:
+    """The select within an `exists`, looked up for each row that is asked.
+
+    PostgreSQL would turn it into a join by its own estimate of rows, which knows nothing of how paths and values go
+    together: 834 for 100,000. An offset keeps it from that.
+    """
+    return rows if dialect.name == "sqlite" else rows.offset(0)
 
 
 def has_part(dialect: Dialect, value: ColumnElement[Any], part: str) -> ColumnElement[bool]:

@@ -230,8 +230,8 @@ def _field_index(name: str) -> Table:
         Column("whole_folded", Text),
         Index(f"ix_{name}_row", "row_id", "path_id"),
         Index(f"ix_{name}_num", "path_id", "type", "num", "row_id"),
-        _of_strings(f"ix_{name}_str", "path_id", "str", "row_id"),
-        _of_strings(f"ix_{name}_folded", "path_id", "folded", "row_id"),
+        _of_strings(f"ix_{name}_str", "path_id", "str", "row_id", "element"),
+        _of_strings(f"ix_{name}_folded", "path_id", "folded", "row_id", "element"),
     )
 
 

@@ -94,7 +94,7 @@ def _create_field_index(name: str) -> None:
         op.create_index(
             f"ix_{name}_{column}",
             name,
-            ["path_id", column, "row_id"],
+            ["path_id", column, "row_id", "element"],
             sqlite_where=STRINGS,
             postgresql_where=STRINGS,
         )
