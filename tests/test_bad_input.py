@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from support import HDBSCAN, KMEANS, add_cluster, add_collection
 
 LIST = "/v1/clusters/list"
+OPTICS = {"feature_extractor_name": "bring_your_own", "clustering_method": "optics"}
 
 
 @pytest.fixture(autouse=True)
@@ -104,7 +105,8 @@ def test_a_regex_bomb_is_linear(client: TestClient) -> None:
         ({"cluster_type": "magic"}, 422, "vector"),
         ({"vector_config": None}, 422, "needs 'vector_config'"),
         ({"attribute_config": {"attributes": ["a"]}}, 400, "no meaning"),
-        ({"vector_config": {**HDBSCAN, "clustering_method": "spectral", "hdbscan_parameters": None}}, 400, "spectral"),
+        ({"vector_config": {**OPTICS, "algorithm_params": {"metric": "hamming"}}}, 400, "metric"),
+        ({"vector_config": {**OPTICS, "algorithm_params": {"min_cluster_size": 1.5}}}, 400, "min_cluster_size"),
         ({"vector_config": {**HDBSCAN, "clustering_method": "optics"}}, 400, "hdbscan_parameters"),
         ({"vector_config": {**HDBSCAN, "algorithm_params": {}}}, 400, "same thing"),
         ({"vector_config": {**HDBSCAN, "hdbscan_parameters": {"eps": 1}}}, 422, "eps"),
@@ -147,7 +149,9 @@ def test_a_definition_that_cannot_be_honoured_is_refused_by_name(
         ({"config": {"dimensionality_reduction": {"method": "umap"}}}, 400, "dimensionality_reduction"),
         ({"config": {"hierarchical": True}}, 422, "hierarchical"),
         ({"config": {"additional_features": ["x"]}}, 422, "additional_features"),
-        ({"config": {"algorithm": "dbscan"}}, 400, "dbscan"),
+        ({"config": {"algorithm": "magic"}}, 422, "algorithm"),
+        ({"config": {"algorithm": "dbscan", "algorithm_params": {"metric_params": {"p": 3}}}}, 400, "metric_params"),
+        ({"config": {"algorithm": "agglomerative", "algorithm_params": {"connectivity": [[1]]}}}, 400, "connectivity"),
         ({"config": {"feature_vector": {}}}, 422, "feature_vector"),
         ({"sample_size": 5, "config": {"sample_size": 6}}, 400, "sample_size"),
         ({"collection_ids": ["none"]}, 404, "none"),

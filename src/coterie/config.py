@@ -30,6 +30,12 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=0, le=64, description="Worker processes started beside the server.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     job_concurrency: int = Field(1, ge=1, le=64, description="Jobs that one worker runs at a time.")
+    memory_mib: int | None = Field(
+        None,
+        ge=64,
+        description="Memory that the jobs of one worker may take together, in MiB; a run that would need more is "
+        "refused at once, with the sample_size that fits. Without it: four fifths of the machine's or the container's.",
+    )
     execute_timeout_seconds: float = Field(
         600, gt=0, le=86_400, description="How long a synchronous execute waits before it answers 503."
     )

@@ -1,11 +1,15 @@
 """Settings to services: the only place where adapters are chosen."""
 
+import logging
 import os
 import signal
 import threading
+from pathlib import Path
 
+import coterie
 from coterie.api.context import Services
 from coterie.clusters.service import follow_rename, reindex
+from coterie.compute.executor import Executor, StageError
 from coterie.config import Settings
 from coterie.documents.payload_indexes import follow_declaration
 from coterie.kit.clock import SystemClock, iso
@@ -14,6 +18,8 @@ from coterie.store.db import Db
 from coterie.store.schema import migrate
 from coterie.store.vectors import VectorStore
 from coterie.tenancy.bootstrap import bootstrap
+
+log = logging.getLogger("coterie.worker")
 
 PARENT_SECONDS = 1.0
 RECORDS_ELSEWHERE = "records-in-postgresql"
@@ -82,13 +88,33 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     }
     with services.db.write() as tx:
         resume_deletions(tx, iso(services.clock.now()))
-    worker = Worker(settings, services.db, services.clock, LocalExecutor(), handlers, upkeep=lambda: upkeep(services))
+    executor = LocalExecutor()
+    worker = Worker(settings, services.db, services.clock, executor, handlers, upkeep=lambda: upkeep(services))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    keep_compiled(settings)
+    threading.Thread(target=_prepare, args=(executor,), name="coterie-prepare", daemon=True).start()
     worker.start()
     while not stopping.wait(PARENT_SECONDS):
         if parent_pid is not None and os.getppid() != parent_pid:
             break
     worker.stop()
     os._exit(0)  # jobs in hand stay as they are, for the next worker: their threads must not go on here
+
+
+def keep_compiled(settings: Settings) -> None:
+    """Where the engine's compiled loops are kept: beside their source, or in the data folder if that is read-only."""
+    if not os.access(Path(coterie.__file__).parent / "engine", os.W_OK):
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(settings.data_dir.resolve() / "compiled"))
+
+
+def _prepare(executor: Executor) -> None:
+    """Have the child process that will do the jobs load what it needs, and say so: the first time takes a while."""
+    log.info("preparing the engine; the first time after an installation it is compiled, in about half a minute")
+    try:
+        seconds = executor.run("coterie.runs.stages:prepare", {}, lambda share: None)
+    except StageError as error:
+        log.warning("the engine could not be prepared: %s", error.message)
+    else:
+        log.info("the engine is ready after %.1f s", seconds)

@@ -185,7 +185,7 @@ requests = st.fixed_dictionaries(
         "filters": filters,
         "sorts": st.lists(sort_keys, max_size=2),
         "sort": sort_keys,
-        "search": st.lists(text, max_size=2).map(" ".join),
+        "search": st.lists(text, max_size=2).map(" ".join).filter(lambda words: len(words) <= 1000),
         "limit": st.integers(1, 4),
         "offset": st.integers(0, 3),
     },

@@ -15,10 +15,8 @@ Loc = tuple[str | int, ...]
 
 
 def check_method(method: ClusteringAlgorithm, given: Mapping[str, Any] | None, loc: Loc) -> Params:
-    """The parameters of an algorithm. Raises BadRequest for one that does not run or a value that cannot be honoured,
-    Invalid for a parameter that is unknown or of the wrong type, each by its name."""
-    if method not in SPECS:
-        raise BadRequest(f"'{method}' does not run in this version; use {' or '.join(sorted(SPECS))}")
+    """The parameters of an algorithm. Raises BadRequest for a value that cannot be honoured, Invalid for a parameter
+    that is unknown or of the wrong type, each by its name."""
     kind = SPECS[method]
     if given is not None and not isinstance(given, dict):
         raise invalid(loc, "parameters are an object")

@@ -46,7 +46,7 @@ class ClusterType(StrEnum):
 
 
 class ClusteringAlgorithm(StrEnum):
-    """The API's algorithms. `kmeans` and `hdbscan` run; the others are refused by name until they do."""
+    """The algorithms."""
 
     KMEANS = "kmeans"
     DBSCAN = "dbscan"

@@ -1,17 +1,30 @@
 """The engine's door: vectors and a spec in, a clustering out."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from coterie.engine import classical
 from coterie.engine.arrays import NOISE, Labels, Matrix, as_matrix
 from coterie.engine.assign import by_centroid, by_density
+from coterie.engine.classical import Fitted
 from coterie.engine.describe import centroids_of
-from coterie.engine.hdbscan import Density, hdbscan
+from coterie.engine.hdbscan import hdbscan
 from coterie.engine.kmeans import kmeans
-from coterie.engine.specs import DEFAULT_SEED, HDBSCANParams, KMeansParams, Params
+from coterie.engine.specs import (
+    DEFAULT_SEED,
+    AgglomerativeParams,
+    DBSCANParams,
+    GaussianMixtureParams,
+    HDBSCANParams,
+    KMeansParams,
+    MeanShiftParams,
+    OPTICSParams,
+    Params,
+    SpectralParams,
+)
 
 DOMINANT = 0.9
 """A group that holds more than this share of the rows says little; the clustering then carries a warning."""
@@ -50,12 +63,12 @@ def cluster(
     matrix = as_matrix(vectors)
     sampled = _sample(len(matrix), sample_size, seed)
     rows = matrix if sampled.all() else matrix[sampled]
-    fitted = _fit(rows, spec)
+    fitted = _fit(rows, spec, seed)
     labels = np.full(len(matrix), NOISE, np.int32)
     probabilities = np.ones(len(matrix), np.float32)
-    labels[sampled], probabilities[sampled] = fitted
+    labels[sampled], probabilities[sampled] = fitted.labels, fitted.probabilities
     if len(rows) < len(matrix):
-        labels[~sampled] = _assign(matrix[~sampled], rows, fitted.labels, spec)
+        labels[~sampled] = _assign(matrix[~sampled], rows, fitted, spec)
     probabilities[labels == NOISE] = 0.0
     labels = by_size(labels)
     return Clustering(labels, probabilities, sampled, tuple(_advice(labels)))
@@ -79,17 +92,36 @@ def _sample(rows: int, size: int | None, seed: int) -> NDArray[np.bool_]:
     return chosen
 
 
-def _fit(rows: Matrix, spec: Params) -> Density:
-    if isinstance(spec, KMeansParams):
-        labels = kmeans(rows, spec)
-        return Density(labels, np.ones(len(rows), np.float32))
-    return hdbscan(rows, spec)
+def _fit(rows: Matrix, spec: Params, seed: int) -> Fitted:
+    match spec:
+        case KMeansParams():
+            return Fitted(kmeans(rows, spec), np.ones(len(rows), np.float32))
+        case HDBSCANParams():
+            found = hdbscan(rows, spec, seed=seed)
+            return Fitted(found.labels, found.probabilities)
+        case DBSCANParams():
+            return classical.dbscan(rows, spec)
+        case AgglomerativeParams():
+            return classical.agglomerative(rows, spec)
+        case SpectralParams():
+            return classical.spectral(rows, spec)
+        case GaussianMixtureParams():
+            return classical.gaussian_mixture(rows, spec)
+        case MeanShiftParams():
+            return classical.mean_shift(rows, spec, seed=seed)
+        case OPTICSParams():
+            return classical.optics(rows, spec)
+        case _:
+            assert_never(spec)
 
 
-def _assign(rest: Matrix, sample: Matrix, labels: Labels, spec: Params) -> Labels:
-    if isinstance(spec, HDBSCANParams):
-        return by_density(rest, sample, labels)
-    return by_centroid(rest, centroids_of(sample, labels))
+def _assign(rest: Matrix, sample: Matrix, fitted: Fitted, spec: Params) -> Labels:
+    if fitted.predict is not None:
+        return fitted.predict(rest)
+    if isinstance(spec, HDBSCANParams | DBSCANParams | OPTICSParams):
+        return by_density(rest, sample, fitted.labels)
+    centroids = centroids_of(sample, fitted.labels)
+    return by_centroid(rest, centroids) if len(centroids) else np.full(len(rest), NOISE, np.int32)
 
 
 def _advice(labels: Labels) -> list[Advice]:

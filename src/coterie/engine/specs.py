@@ -1,7 +1,8 @@
 """What to compute: one frozen dataclass an algorithm, with the v1 API's names, types, limits and defaults.
 
 Plain dataclasses with `annotated_types`, so that they validate requests (Pydantic reads the constraints), stand in the
-OpenAPI page, and load nothing numeric. `SPECS` has those that run; the others are here for their names and limits.
+OpenAPI page, and load nothing numeric. `n_jobs` is accepted and changes nothing: a worker uses the processors it has,
+and the labels do not depend on how many those are.
 """
 
 from collections.abc import Callable, Iterator
@@ -148,24 +149,142 @@ class OPTICSParams:
     n_jobs: int = 1
 
 
-Params = KMeansParams | HDBSCANParams
-SPECS: dict[str, type[KMeansParams] | type[HDBSCANParams]] = {"kmeans": KMeansParams, "hdbscan": HDBSCANParams}
-"""The algorithms that run, by their name in the API."""
+Params = (
+    KMeansParams
+    | DBSCANParams
+    | HDBSCANParams
+    | AgglomerativeParams
+    | SpectralParams
+    | GaussianMixtureParams
+    | MeanShiftParams
+    | OPTICSParams
+)
+SPECS: dict[str, type[Params]] = {
+    "kmeans": KMeansParams,
+    "dbscan": DBSCANParams,
+    "hdbscan": HDBSCANParams,
+    "agglomerative": AgglomerativeParams,
+    "spectral": SpectralParams,
+    "gaussian_mixture": GaussianMixtureParams,
+    "mean_shift": MeanShiftParams,
+    "optics": OPTICSParams,
+}
+"""The algorithms, by their name in the API."""
 
 _Rule = tuple[str, Callable[[Any], bool], str]
+
+_TREE_METRICS = ("euclidean", "l2", "manhattan", "l1", "cityblock", "chebyshev", "minkowski", "cosine")
+_SEARCHES = ("auto", "ball_tree", "kd_tree", "brute")
+_QUIET = "the service shows progress in the task; leave it out"
+_SEED = "use 0 to 4294967295"
+
+
+def _one_of(name: str, *values: Any) -> _Rule:
+    return name, lambda spec: getattr(spec, name) in values, f"use one of {', '.join(map(repr, values))}"
+
+
+def _absent(name: str, why: str) -> _Rule:
+    return name, lambda spec: not getattr(spec, name), why
+
+
+def _at_most(name: str, most: int) -> _Rule:
+    return name, lambda spec: getattr(spec, name) is None or getattr(spec, name) <= most, f"use at most {most:,}"
+
+
+def _search() -> tuple[_Rule, ...]:
+    """The rules of a search for neighbours within a metric."""
+    return (
+        _one_of("metric", *_TREE_METRICS),
+        _one_of("algorithm", *_SEARCHES),
+        (
+            "algorithm",
+            lambda spec: spec.metric != "cosine" or spec.algorithm in ("auto", "brute"),
+            "cosine has no tree; use 'brute'",
+        ),
+        (
+            "metric_params",
+            lambda spec: not spec.metric_params,
+            "the power of 'minkowski' is 'p'; the other metrics have none",
+        ),
+        ("p", lambda spec: spec.p >= 1, "use at least 1: below, it is no distance"),
+    )
+
+
+_RANDOM_STATE: _Rule = (
+    "random_state",
+    lambda spec: spec.random_state is None or 0 <= spec.random_state < 2**32,
+    _SEED,
+)
 _RULES: dict[type[Any], tuple[_Rule, ...]] = {
     KMeansParams: (
-        ("init", lambda value: value in ("k-means++", "random"), "use 'k-means++' or 'random'"),
-        ("algorithm", lambda value: value in ("lloyd", "elkan"), "use 'lloyd' or 'elkan'"),
-        ("verbose", lambda value: value == 0, "the service shows progress in the task; leave it 0"),
-        ("copy_x", lambda value: value, "the service always works on its own copy; leave it true"),
-        ("n_init", lambda value: value <= 1000, "use at most 1000"),
-        ("random_state", lambda value: value is None or 0 <= value < 2**32, "use 0 to 4294967295"),
+        _one_of("init", "k-means++", "random"),
+        _one_of("algorithm", "lloyd", "elkan"),
+        _absent("verbose", _QUIET),
+        ("copy_x", lambda spec: spec.copy_x, "the service always works on its own copy; leave it true"),
+        _at_most("n_init", 1000),
+        _RANDOM_STATE,
     ),
     HDBSCANParams: (
-        ("metric", lambda value: value in METRICS, f"use one of {', '.join(METRICS)}"),
-        ("cluster_selection_method", lambda value: value in ("eom", "leaf"), "use 'eom' or 'leaf'"),
-        ("prediction_data", lambda value: not value, "the service assigns new documents by itself; leave it false"),
+        _one_of("metric", *METRICS),
+        _one_of("cluster_selection_method", "eom", "leaf"),
+        _absent("prediction_data", "the service assigns new documents by itself; leave it false"),
+    ),
+    DBSCANParams: _search(),
+    AgglomerativeParams: (
+        _one_of("affinity", "euclidean", "l2", "l1", "manhattan", "cosine"),
+        _one_of("linkage", "ward", "complete", "average", "single"),
+        (
+            "affinity",
+            lambda spec: spec.linkage != "ward" or spec.affinity in ("euclidean", "l2"),
+            "'ward' is euclidean; use another linkage",
+        ),
+        _absent("memory", "the service keeps no cache of trees between runs; leave it out"),
+        _absent("connectivity", "a graph between documents is not part of a definition; leave it out"),
+        _one_of("compute_full_tree", "auto", "true", "false"),
+        _absent("compute_distances", "distances of merges are not kept; leave it false"),
+    ),
+    SpectralParams: (
+        _one_of("eigen_solver", None, "arpack", "lobpcg"),
+        _one_of(
+            "affinity", "rbf", "nearest_neighbors", "cosine", "laplacian", "linear", "poly", "polynomial", "sigmoid"
+        ),
+        _one_of("assign_labels", "kmeans", "discretize", "cluster_qr"),
+        _absent("kernel_params", "use 'gamma', 'degree' and 'coef0'"),
+        _absent("verbose", _QUIET),
+        _at_most("n_clusters", 1000),
+        _at_most("n_components", 1000),
+        _at_most("n_init", 1000),
+        _RANDOM_STATE,
+    ),
+    GaussianMixtureParams: (
+        _one_of("covariance_type", "full", "tied", "diag", "spherical"),
+        _one_of("init_params", "kmeans", "k-means++", "random", "random_from_data"),
+        _absent("warm_start", "each run starts anew; leave it false"),
+        _absent("verbose", _QUIET),
+        _at_most("n_components", 1000),
+        _at_most("n_init", 100),
+        _at_most("max_iter", 10_000),
+        _RANDOM_STATE,
+    ),
+    MeanShiftParams: (_at_most("max_iter", 10_000),),
+    OPTICSParams: (
+        *_search(),
+        _one_of("cluster_method", "xi", "dbscan"),
+        ("xi", lambda spec: spec.xi < 1, "use less than 1"),
+        (
+            "min_cluster_size",
+            lambda spec: (
+                spec.min_cluster_size is None
+                or 0 < spec.min_cluster_size <= 1
+                or (spec.min_cluster_size >= 2 and spec.min_cluster_size == int(spec.min_cluster_size))
+            ),
+            "use a share up to 1, or a whole number from 2 on",
+        ),
+        (
+            "eps",
+            lambda spec: spec.eps is None or spec.max_eps is None or spec.eps <= spec.max_eps,
+            "use at most 'max_eps'",
+        ),
     ),
 }
 
@@ -173,5 +292,5 @@ _RULES: dict[type[Any], tuple[_Rule, ...]] = {
 def refusals(spec: Params) -> Iterator[tuple[str, str]]:
     """Parameters whose values cannot be honoured: (name, what would work)."""
     for name, accepts, advice in _RULES[type(spec)]:
-        if not accepts(getattr(spec, name)):
+        if not accepts(spec):
             yield name, advice

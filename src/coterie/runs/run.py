@@ -2,8 +2,8 @@
 
 Each is a step of a durable job. Arrays pass between the steps as files in the run's scratch folder, which stays until
 the results are written (a task that has ended is not resumed, so nothing may be left to tidy after it); a step that is
-repeated writes the same files again. The files of the result are published before the
-records that name them, and those in one transaction with the task's end: a run completes once or not at all.
+repeated writes the same files again. The files of the result are published before the records that name them, and those
+in one transaction with the task's end: a run completes once or not at all.
 """
 
 import shutil
@@ -18,9 +18,13 @@ from sqlalchemy import Connection, Row, select, update
 
 from coterie.api.context import Services, Tenant
 from coterie.clusters.service import change_cluster
+from coterie.compute.memory import usable_bytes
+from coterie.config import MIB, Settings
 from coterie.documents import queries as documents
 from coterie.documents.collections import spaces_of
-from coterie.engine.specs import KMeansParams
+from coterie.engine.errors import EngineError
+from coterie.engine.memory import preflight
+from coterie.engine.specs import SPECS, KMeansParams
 from coterie.jobs import queue
 from coterie.jobs.job import Canceled, Job, JobFailed
 from coterie.kit.clock import iso
@@ -150,13 +154,24 @@ def load_vectors(services: Services, tenant: Tenant, plan: Plan, folder: Path) -
             f"n_clusters={plan.params['n_clusters']} is more than the {total} documents with a vector '{name}': "
             "lower n_clusters or add documents"
         )
-    out = np.lib.format.open_memmap(
-        folder / "vectors.npy", mode="w+", dtype=np.float32, shape=(total, sizes.pop() or 0)
-    )
+    dimensions = sizes.pop() or 0
+    _fits(services.settings, plan, total, dimensions)
+    out = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=(total, dimensions))
     documents.read_matrix(services.vectors, members, out)
     out.flush()
     save_rows(folder, [(each.space.collection_id, each.pks, each.ids) for each in members])
     return {"documents": total, "without_vector": sum(each.without for each in members), "feature": name}
+
+
+def _fits(settings: Settings, plan: Plan, rows: int, dimensions: int) -> None:
+    """Raise JobFailed, before anything is loaded, if this worker has too little memory for the run or it would take
+    hours."""
+    usable = usable_bytes() if settings.memory_mib is None else settings.memory_mib * MIB
+    limit = usable // settings.job_concurrency - (4 * rows * dimensions if plan.normalize else 0)
+    try:
+        preflight(rows, dimensions, SPECS[plan.algorithm](**plan.params), sample_size=plan.sample_size, limit=limit)
+    except EngineError as error:
+        raise JobFailed(error.message) from error
 
 
 def _members(tx: Connection, tenant: Tenant, plan: Plan, collection_id: str) -> documents.Members:

@@ -1,5 +1,6 @@
 """The numeric stages of a run, done in a child process: arrays come and go as files of the run's scratch folder."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,18 @@ from coterie.engine.arrays import NOISE, unit_rows
 from coterie.engine.cluster import cluster
 from coterie.engine.describe import describe
 from coterie.engine.errors import EngineError
+from coterie.engine.hdbscan import prepare as compile_kernels
 from coterie.engine.quality import quality
 from coterie.engine.specs import SPECS
 
 Report = Callable[[float], None]
+
+
+def prepare(report: Report) -> float:
+    """Have the engine's loops compiled before the first job needs them; the seconds it took."""
+    begun = time.perf_counter()
+    compile_kernels()
+    return time.perf_counter() - begun
 
 
 def fit(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
@@ -65,5 +74,5 @@ def characterize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[s
     report(0.5)
     if not plan["metrics"]:
         return {}
-    cosine = plan["normalize"] or plan["params"].get("metric") == "cosine"
+    cosine = plan["normalize"] or "cosine" in (plan["params"].get("metric"), plan["params"].get("affinity"))
     return quality(np.asarray(matrix), labels, cosine=cosine, seed=plan["seed"])

@@ -1,0 +1,102 @@
+"""What a fit will take, said before it begins: bytes at its peak, and rows where time is the bound.
+
+The figures are upper bounds by the arrays that each algorithm holds at once, over the matrix itself.
+"""
+
+from typing import Any
+
+from coterie.engine.errors import EngineError
+from coterie.engine.specs import (
+    AgglomerativeParams,
+    DBSCANParams,
+    GaussianMixtureParams,
+    HDBSCANParams,
+    KMeansParams,
+    MeanShiftParams,
+    OPTICSParams,
+    Params,
+    SpectralParams,
+)
+
+MOST_ROWS: dict[type[Any], int] = {
+    SpectralParams: 20_000,
+    AgglomerativeParams: 40_000,
+    MeanShiftParams: 5_000,
+    OPTICSParams: 20_000,
+}
+"""These compare all pairs, or worse: beyond so many rows a fit would take hours."""
+
+BASE = 200 * 2**20
+"""Bytes of a process that has the libraries in memory and computes nothing."""
+
+LIST_BYTES = 100
+"""What lists of neighbours take for each neighbour: candidates, scores, both orders, weights."""
+
+
+def peak_bytes(rows: int, dimensions: int, spec: Params) -> int:
+    """An upper bound of the memory of a fit on (rows, dimensions), in bytes, the matrix of float32 itself included."""
+    data = 4 * rows * dimensions
+    pairs = 8 * rows * rows
+    match spec:
+        case KMeansParams():
+            extra = 2 * data + 4 * rows * min(spec.n_clusters, 256) + 8 * spec.n_clusters * dimensions
+        case HDBSCANParams() if spec.metric in ("euclidean", "l2", "cosine"):
+            listed = max(15, spec.min_samples or spec.min_cluster_size)
+            extra = 2 * data + LIST_BYTES * rows * min(listed, rows) + 512 * rows
+        case HDBSCANParams():
+            extra = 5 * pairs + 2 * data
+        case DBSCANParams():
+            extra = 2 * pairs + data
+        case OPTICSParams():
+            extra = 2 * data + 32 * 2**20 + (pairs if spec.metric == "cosine" else 0)
+        case AgglomerativeParams():
+            extra = 2 * pairs + data
+        case SpectralParams() if spec.affinity == "nearest_neighbors":
+            extra = 2 * data + 64 * rows * spec.n_neighbors + 40 * rows * max(spec.n_clusters, spec.n_components or 0)
+        case SpectralParams():
+            extra = 4 * pairs + 2 * data
+        case GaussianMixtureParams():
+            covariance = dimensions * (dimensions if spec.covariance_type in ("full", "tied") else 1)
+            extra = 5 * data + 32 * rows * spec.n_components + 40 * spec.n_components * covariance
+        case MeanShiftParams():
+            extra = 2 * data + pairs
+    return BASE + data + extra
+
+
+def preflight(rows: int, dimensions: int, spec: Params, *, sample_size: int | None, limit: int | None) -> None:
+    """Raises EngineError if a fit on so many rows, or on a sample of them, would take more than `limit` bytes or hours
+    of time; the message says how many would fit."""
+    fitted = rows if sample_size is None else min(rows, sample_size)
+    most = MOST_ROWS.get(type(spec), fitted)
+    size = _fitting(rows, min(fitted, most), dimensions, spec, limit)
+    advice = f"set sample_size to {size:,} or less" if size >= 2 else "use a worker with more memory"
+    if fitted > most:
+        raise EngineError(
+            "too_many_vectors",
+            f"this algorithm compares all pairs and takes at most {most:,} vectors at once, not {fitted:,}: "
+            f"{advice}, and the rest is assigned to its groups",
+        )
+    if limit is not None and (needed := _whole(rows, fitted, dimensions, spec)) > limit:
+        raise EngineError(
+            "too_little_memory",
+            f"clustering {fitted:,} vectors of {dimensions} takes up to {_mib(needed)} and this worker may use "
+            f"{_mib(limit)}: {advice}",
+        )
+
+
+def _whole(rows: int, fitted: int, dimensions: int, spec: Params) -> int:
+    """What the fit takes, with the rows beside it that are not in it."""
+    return peak_bytes(fitted, dimensions, spec) + (rows - fitted) * dimensions * 4
+
+
+def _fitting(rows: int, most: int, dimensions: int, spec: Params, limit: int | None) -> int:
+    """The largest number of rows, up to `most`, whose fit stays within the limit."""
+    low, high = 0, most
+    while limit is not None and low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _whole(rows, middle, dimensions, spec) <= limit else (low, middle - 1)
+    return high
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"

@@ -1,0 +1,186 @@
+"""Nearest neighbours by blocks of matrix products: of all pairs, or of those in cells near each other.
+
+Products find candidates, more than are wanted; those are compared again by their differences, so that nothing is lost
+to cancellation and equal rows are at distance 0.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coterie.engine import kernels
+from coterie.engine.arrays import Matrix
+from coterie.engine.partition import lloyd, nearest_centre
+from coterie.engine.threads import Workers
+
+BLOCK = 1024
+"""Rows on either side of a product: its result, 4 MiB, stays in a processor's cache."""
+
+SPARE = 4
+"""Candidates beyond those wanted, against the rounding of products."""
+
+SAMPLE = 16_384
+"""Rows of which the principal components and the cells are learnt."""
+
+DIMENSIONS = 64
+"""Candidates among very many rows are found in so many principal components."""
+
+CANDIDATES = 2
+"""So many times as many candidates as are wanted are taken there, to be compared in full."""
+
+PROBES = 8
+"""Cells that are searched for the neighbours of one."""
+
+STRETCH = 8192
+"""Rows whose neighbours' neighbours are looked at in one go."""
+
+CELL_ROUNDS = 4
+LARGEST_CELL = 3
+"""A cell of more than so many times the usual number of rows is divided as it stands."""
+
+NOBODY = np.int32(2**31 - 1)
+
+
+class Neighbours(NamedTuple):
+    """Of n rows: `indices` (n, k) int32 of the nearest others, nearest first, -1 where there are not so many;
+    `distances` (n, k) float32, infinite there."""
+
+    indices: NDArray[np.int32]
+    distances: NDArray[np.float32]
+
+
+def exact_neighbours(matrix: Matrix, k: int) -> Neighbours:
+    """The k nearest rows of each of `matrix` (n, d), by euclidean distance.
+
+    All pairs: n² d operations, half of what a product of the whole with itself takes.
+    """
+    rows = len(matrix)
+    centred = matrix - matrix.mean(axis=0, dtype=np.float64).astype(np.float32)
+    halves = np.einsum("ij,ij->i", centred, centred) / np.float32(2)
+    ids = np.arange(rows, dtype=np.int32)
+    scores, indices = _nobody(rows, min(k + SPARE, max(rows - 1, 1)))
+    parts = [slice(start, min(start + BLOCK, rows)) for start in range(0, rows, BLOCK)]
+
+    def meet(a: int, b: int) -> None:
+        left, right = parts[a], parts[b]
+        table = centred[left] @ centred[right].T
+        kernels.keep_best_of_rows(table, halves[right], left.start, ids[right], scores[left], indices[left])
+        if a != b:
+            kernels.keep_best_of_columns(table, halves[left], left.start, right.start, scores[right], indices[right])
+
+    with Workers() as workers:
+        workers.each(meet, [(number, number) for number in range(len(parts))])
+        for pairs in _tournament(len(parts)):
+            workers.each(meet, pairs)
+        indices[indices == NOBODY] = -1
+        return _in_full(workers, centred, indices, k)
+
+
+def approximate_neighbours(matrix: Matrix, projected: Matrix, k: int, *, seed: int, probes: int = PROBES) -> Neighbours:
+    """Most of the k nearest rows of each of `matrix` (n, d), in time that grows with n to the power of 1.5.
+
+    In fewer dimensions, `projected` (n, p), the rows are put into about √n cells by k-means, and each cell is compared
+    with the `probes` nearest ones (the inverted file of Sivic and Zisserman 2003). What is nearest there is compared in
+    full, and then the neighbours of those neighbours are (the local join of Dong, Moses and Li 2011).
+    """
+    order, starts, centres, projected = _cells(projected, np.random.default_rng(seed))
+    halves = np.einsum("ij,ij->i", projected, projected) / np.float32(2)
+    rows = len(matrix)
+    ids = np.arange(rows, dtype=np.int32)
+    scores, candidates = _nobody(rows, min(CANDIDATES * k, max(rows - 1, 1)))
+    near = _nearest_cells(centres, probes)
+
+    def search(cell: int) -> None:
+        for first in range(starts[cell], starts[cell + 1], BLOCK):
+            own = slice(first, min(first + BLOCK, starts[cell + 1]))
+            for other in near[cell]:
+                theirs = slice(starts[other], starts[other + 1])
+                table = projected[own] @ projected[theirs].T
+                kernels.keep_best_of_rows(table, halves[theirs], first, ids[theirs], scores[own], candidates[own])
+
+    with Workers() as workers:
+        workers.each(search, [(cell,) for cell in range(len(centres))])
+        candidates[candidates == NOBODY] = -1
+        ordered = matrix[order]
+        found = _in_full(workers, ordered, candidates, k)
+        lists = found.indices.copy()
+
+        def explore(start: int) -> None:
+            end = min(start + STRETCH, rows)
+            kernels.explore(ordered, start, end, lists, candidates, found.indices, found.distances)
+
+        workers.each(explore, [(start,) for start in range(0, rows, STRETCH)])
+    indices, distances = np.empty_like(found.indices), np.empty_like(found.distances)
+    indices[order] = np.where(found.indices < 0, -1, order[found.indices])
+    distances[order] = found.distances
+    return Neighbours(indices, distances)
+
+
+def principal_components(matrix: Matrix, *, seed: int, dimensions: int = DIMENSIONS) -> Matrix:
+    """The rows in their first principal components, as a seeded sample of them has these; (n, at most `dimensions`)."""
+    dice = np.random.default_rng(seed)
+    sample = matrix[np.sort(dice.choice(len(matrix), min(len(matrix), SAMPLE), replace=False))]
+    mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
+    _, vectors = np.linalg.eigh((sample - mean).T @ (sample - mean))
+    basis = np.ascontiguousarray(vectors[:, ::-1][:, :dimensions])
+    return np.ascontiguousarray(matrix @ basis - mean @ basis)
+
+
+def _nobody(rows: int, k: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    return np.full((rows, k), -np.inf, np.float32), np.full((rows, k), NOBODY, np.int32)
+
+
+def _tournament(players: int) -> list[list[tuple[int, int]]]:
+    """Rounds in which everyone meets everyone else once, and nobody two at a time (the circle method)."""
+    ring = list(range(players + players % 2))
+    rounds = []
+    for _ in range(len(ring) - 1):
+        half = len(ring) // 2
+        pairs = zip(ring[:half], reversed(ring[half:]), strict=True)
+        rounds.append([(min(pair), max(pair)) for pair in pairs if max(pair) < players])
+        ring = [ring[0], ring[-1], *ring[1:-1]]
+    return rounds
+
+
+def _in_full(workers: Workers, matrix: Matrix, candidates: NDArray[np.int32], k: int) -> Neighbours:
+    rows = len(matrix)
+    indices = np.empty((rows, k), np.int32)
+    distances = np.empty((rows, k), np.float32)
+
+    def compare(start: int) -> None:
+        part = slice(start, start + BLOCK)
+        kernels.sort_by_distance(matrix, start, candidates[part], indices[part], distances[part])
+
+    workers.each(compare, [(start,) for start in range(0, rows, BLOCK)])
+    return Neighbours(indices, distances)
+
+
+def _cells(projected: Matrix, dice: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64], Matrix, Matrix]:
+    """Rows by cell: their order, where each cell starts in it, the cells' centres, and the rows so ordered."""
+    rows = len(projected)
+    count = max(1, round(np.sqrt(rows)))
+    sample = projected[np.sort(dice.choice(rows, min(rows, SAMPLE + 16 * count), replace=False))]
+    begin = sample[dice.choice(len(sample), count, replace=False)]
+    centres = lloyd(sample, begin, CELL_ROUNDS)
+    of = nearest_centre(projected, centres)
+    order = np.argsort(of, kind="stable")
+    bounds = np.searchsorted(of[order], np.arange(count + 1))
+    most = LARGEST_CELL * max(1, rows // count)
+    starts: list[int] = []
+    kept: list[int] = []
+    for cell in range(count):
+        parts = -(-int(bounds[cell + 1] - bounds[cell]) // most)
+        starts += [int(start) for start in np.linspace(bounds[cell], bounds[cell + 1], parts + 1)[:-1]]
+        kept += [cell] * parts
+    return order, np.array([*starts, rows]), centres[kept], projected[order]
+
+
+def _nearest_cells(centres: Matrix, probes: int) -> NDArray[np.int64]:
+    """Of each cell the nearest ones, itself first."""
+    lengths = np.einsum("ij,ij->i", centres, centres)
+    table = lengths - 2 * (centres @ centres.T)
+    table[np.arange(len(centres)), np.arange(len(centres))] = -np.inf
+    near = np.argpartition(table, probes - 1, axis=1)[:, :probes] if probes < len(centres) else np.argsort(table)
+    own = np.take_along_axis(table, near, axis=1)
+    return np.take_along_axis(near, np.argsort(own, axis=1, kind="stable"), axis=1)
