@@ -1,5 +1,6 @@
 """Runs against a real service and worker."""
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ CONFIG = {"algorithm": "hdbscan", "feature_vector": {"vector_name": "bring_your_
 @pytest.fixture
 def namespace(service: Service, request: pytest.FixtureRequest) -> Any:
     """A client in a namespace of its own."""
-    name = request.node.name[:200].replace("/", "-")
+    name = f"{request.node.name[:40]}-{zlib.crc32(request.node.name.encode())}".replace("/", "-")
     with service.client() as client:
         assert client.post("/v1/namespaces", json={"namespace_name": name}).status_code == 200
         namespace_id = client.get(f"/v1/namespaces/{name}").json()["namespace_id"]
@@ -280,3 +281,69 @@ def test_a_sample_of_a_grouping_by_attributes_is_refused(namespace: Any) -> None
     refused = namespace.post("/v1/clusters/by field/execute", json={"sample_size": 10})
     assert refused.status_code == 400
     assert "sample_size" in refused.json()["error"]["message"]
+
+
+def test_groups_of_groups_hold_the_members_of_those_below(namespace: Any) -> None:
+    centres = np.array([[0, 0], [0, 9], [200, 0], [200, 9], [200, 18]])
+    rows = np.repeat(centres, 12, axis=0) + np.random.default_rng(0).normal(size=(60, 2))
+    add_collection(namespace, vectors=rows.astype(np.float32))
+    config = {**HDBSCAN, "hierarchical": True, "groups_per_level": [2]}
+    cluster = add_cluster(namespace, vector_config=config)["cluster_id"]
+    assert run(namespace, cluster)["status"] == "COMPLETED"
+    groups = namespace.get(f"/v1/clusters/{cluster}/groups").json()["groups"]
+    by_id = {group["cluster_id"]: group for group in groups}
+    assert [group["hierarchy_level"] for group in groups].count(1) == 5
+    tops = [group for group in groups if group["hierarchy_level"] == 0]
+    assert sorted(group["member_count"] for group in tops) == [24, 36]
+    for top in tops:
+        below = [group for group in groups if group["parent_cluster_id"] == top["cluster_id"]]
+        assert sum(group["member_count"] for group in below) == top["member_count"]
+        asked = {"include_members": True, "cluster_id": top["cluster_id"]}
+        members = namespace.post(f"/v1/clusters/{cluster}/data", json=asked).json()["members"]
+        assert len(members) == top["member_count"]
+        assert {by_id[member["cluster_label"]]["parent_cluster_id"] for member in members} == {top["cluster_id"]}
+        assert top["label"]
+
+
+def test_noise_above_the_budget_is_marked_and_measured(namespace: Any) -> None:
+    dice = np.random.default_rng(0)
+    rows = np.vstack([blobs(), dice.uniform(-10, 30, (20, 4))]).astype(np.float32)
+    add_collection(namespace, vectors=rows)
+    cluster = add_cluster(namespace, vector_config={**HDBSCAN, "max_noise_ratio": 0.0})["cluster_id"]
+    assert run(namespace, cluster)["status"] == "COMPLETED"
+    shown = namespace.get(f"/v1/clusters/{cluster}").json()
+    assert shown["cluster_stats"]["noise_points"] == 0
+    assert shown["cluster_stats"]["extra"]["reassigned_ratio"] > 0
+    assert shown["cluster_stats"]["extra"]["dbcv_score"] is not None
+    data = namespace.post(f"/v1/clusters/{cluster}/data", json={"include_members": True}).json()
+    origins = {member["metadata"]["origin"] for member in data["members"]}
+    assert origins == {"fitted", "reassigned"}
+    assert all(centroid["metadata"]["stability"] > 0 for centroid in data["centroids"])
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("dbscan", {"eps": 2}),
+        ("agglomerative", {"n_clusters": 3}),
+        ("spectral", {"n_clusters": 3, "gamma": 0.1}),
+        ("gaussian_mixture", {"n_components": 3}),
+        ("mean_shift", {"bandwidth": 3}),
+        ("optics", {"min_cluster_size": 10}),
+    ],
+)
+def test_the_other_algorithms_run_as_definitions(namespace: Any, method: str, params: dict[str, Any]) -> None:
+    add_collection(namespace)
+    config = {"feature_extractor_name": "bring_your_own", "clustering_method": method, "algorithm_params": params}
+    cluster = add_cluster(namespace, vector_config=config)["cluster_id"]
+    assert run(namespace, cluster)["status"] == "COMPLETED"
+    assert namespace.get(f"/v1/clusters/{cluster}").json()["num_clusters"] == 3
+
+
+def test_a_run_that_would_take_hours_fails_at_once_and_says_what_would_do(namespace: Any) -> None:
+    add_collection(namespace, vectors=np.random.default_rng(0).normal(size=(5001, 1)).astype(np.float32))
+    config = {"feature_extractor_name": "bring_your_own", "clustering_method": "mean_shift"}
+    cluster = add_cluster(namespace, vector_config=config)["cluster_id"]
+    task = run(namespace, cluster)
+    assert task["status"] == "FAILED"
+    assert "sample_size to 5,000 or less" in task["error_message"]

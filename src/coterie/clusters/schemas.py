@@ -58,6 +58,13 @@ class ClusteringAlgorithm(StrEnum):
     OPTICS = "optics"
 
 
+GroupsPerLevel = Annotated[
+    list[Annotated[int, Field(ge=2, le=5000)]] | None,
+    Field(max_length=4, description="With `hierarchical`: how many groups of groups each level has, from the top."),
+]
+NOISE_BUDGET = "At most this share of the documents stays noise; the best placed of the rest join the nearest groups."
+
+
 class LLMLabeling(RequestModel):
     """Labels by a language model. Stored always; without a provider the labels are keywords, and the run says so."""
 
@@ -102,8 +109,10 @@ class VectorBasedConfig(RequestModel):
     hdbscan_parameters: Annotated[Any, DocumentedAs(HDBSCANParams | dict[str, Any] | None)] = None
     algorithm_params: Annotated[Any, DocumentedAs(AnyParams)] = None
     normalize_features: bool = Field(False, description="Scale every vector to length one first.")
-    hierarchical: Literal[False] = False
-    max_hierarchy_depth: int | None = Field(None, ge=1, le=5, description="Of no effect without `hierarchical`.")
+    hierarchical: bool = Field(False, description="Groups of groups above the groups.")
+    max_hierarchy_depth: int | None = Field(None, ge=1, le=5, description="Levels of `hierarchical`, with the groups.")
+    groups_per_level: GroupsPerLevel = None
+    max_noise_ratio: float | None = Field(None, ge=0, le=1, description=NOISE_BUDGET)
 
 
 class AttributeBasedConfig(RequestModel):

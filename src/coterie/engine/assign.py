@@ -39,14 +39,14 @@ def by_density(rows: Matrix, sample: Matrix, labels: Labels) -> Labels:
     """The label of each row's nearest sampled row within that group's reach, else noise."""
     closest, distance = nearest(rows, sample)
     assigned = labels[closest]
-    reach = _reaches(sample, labels)
+    reach = reaches(sample, labels)
     grouped = assigned != NOISE
     too_far = np.zeros(len(rows), bool)
     too_far[grouped] = distance[grouped] > reach[assigned[grouped]]
     return np.where(too_far, NOISE, assigned).astype(np.int32)
 
 
-def _reaches(sample: Matrix, labels: Labels) -> NDArray[np.float64]:
+def reaches(sample: Matrix, labels: Labels) -> NDArray[np.float64]:
     """Of each group, the REACH_QUANTILE of its rows' distances to their nearest other row of it."""
     reaches = np.zeros(labels.max(initial=NOISE) + 1)
     for group in range(len(reaches)):

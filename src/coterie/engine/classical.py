@@ -37,12 +37,15 @@ BANDWIDTH_ROWS = 1_000
 
 
 class Fitted(NamedTuple):
-    """Labels (n) int32 with -1 for noise, the strength of each membership (n) in 0..1, and how rows that were not in
-    the fit are assigned, where the model itself can tell."""
+    """Labels (n) int32 with -1 for noise, the strength of each membership (n) in 0..1; how rows that were not in the
+    fit are assigned, where the model itself can tell; and of a tree of densities how long each group lasts (k), 0..1,
+    and the distances at which groups part (k, k)."""
 
     labels: Labels
     probabilities: NDArray[np.float32]
     predict: Callable[[Matrix], Labels] | None = None
+    stability: NDArray[np.float64] | None = None
+    parting: NDArray[np.float64] | None = None
 
 
 def dbscan(matrix: Matrix, spec: DBSCANParams) -> Fitted:

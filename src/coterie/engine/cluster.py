@@ -10,8 +10,10 @@ from coterie.engine import classical
 from coterie.engine.arrays import NOISE, Labels, Matrix, as_matrix
 from coterie.engine.assign import by_centroid, by_density
 from coterie.engine.classical import Fitted
+from coterie.engine.coverage import within_budget
 from coterie.engine.describe import centroids_of
 from coterie.engine.hdbscan import hdbscan
+from coterie.engine.hierarchy import MOST_GROUPS, partings
 from coterie.engine.kmeans import kmeans
 from coterie.engine.specs import (
     DEFAULT_SEED,
@@ -40,12 +42,17 @@ class Advice(NamedTuple):
 @dataclass(frozen=True)
 class Clustering:
     """Of n rows: `labels` (n) int32, groups numbered from 0 by falling size, -1 for noise; `probabilities` (n)
-    float32, the strength of each membership; `sampled` (n) bool, whether a row was in the fit; and advice."""
+    float32, the strength of each membership; `sampled` (n) bool, whether a row was in the fit; `reassigned` (n) bool,
+    whether it was noise and has a group for the sake of `max_noise_ratio`; advice. Of a tree of densities `stability`
+    (k) in 0..1, how long each group lasts, and `parting` (k, k), the distances at which they part."""
 
     labels: Labels
     probabilities: NDArray[np.float32]
     sampled: NDArray[np.bool_]
+    reassigned: NDArray[np.bool_]
     advice: tuple[Advice, ...]
+    stability: NDArray[np.float64] | None = None
+    parting: NDArray[np.float64] | None = None
 
     @property
     def groups(self) -> int:
@@ -54,9 +61,15 @@ class Clustering:
 
 
 def cluster(
-    vectors: ArrayLike, spec: Params, *, sample_size: int | None = None, seed: int = DEFAULT_SEED
+    vectors: ArrayLike,
+    spec: Params,
+    *,
+    sample_size: int | None = None,
+    max_noise_ratio: float | None = None,
+    seed: int = DEFAULT_SEED,
 ) -> Clustering:
     """Cluster `vectors` (n, d). With `sample_size` below n, fit on a seeded sample of so many rows and assign the rest.
+    With `max_noise_ratio`, noise above that share of the rows joins the nearest groups.
 
     The same input, spec and seed give the same labels. Raises EngineError for input that cannot be clustered.
     """
@@ -70,8 +83,15 @@ def cluster(
     if len(rows) < len(matrix):
         labels[~sampled] = _assign(matrix[~sampled], rows, fitted, spec)
     probabilities[labels == NOISE] = 0.0
-    labels = by_size(labels)
-    return Clustering(labels, probabilities, sampled, tuple(_advice(labels)))
+    reassigned = np.zeros(len(matrix), bool)
+    if max_noise_ratio is not None:
+        labels, reassigned = within_budget(matrix, labels, max_noise_ratio, seed=seed)
+    own, labels = labels, by_size(labels)
+    stability, parting = fitted.stability, fitted.parting
+    if stability is not None and parting is not None:
+        renamed = _first_names(own, labels)
+        stability, parting = stability[renamed], parting[np.ix_(renamed, renamed)]
+    return Clustering(labels, probabilities, sampled, reassigned, tuple(_advice(labels)), stability, parting)
 
 
 def by_size(labels: Labels) -> Labels:
@@ -82,6 +102,13 @@ def by_size(labels: Labels) -> Labels:
     renamed = np.full(len(names), NOISE, np.int32)
     renamed[order] = np.arange(len(order), dtype=np.int32)
     return renamed[inverse]
+
+
+def _first_names(before: Labels, after: Labels) -> NDArray[np.int32]:
+    """What each group was called before it was numbered by size."""
+    groups, first = np.unique(after, return_index=True)
+    names: NDArray[np.int32] = before[first[groups != NOISE]]
+    return names
 
 
 def _sample(rows: int, size: int | None, seed: int) -> NDArray[np.bool_]:
@@ -98,7 +125,10 @@ def _fit(rows: Matrix, spec: Params, seed: int) -> Fitted:
             return Fitted(kmeans(rows, spec), np.ones(len(rows), np.float32))
         case HDBSCANParams():
             found = hdbscan(rows, spec, seed=seed)
-            return Fitted(found.labels, found.probabilities)
+            parting = None
+            if found.tree is not None and found.chosen is not None and found.chosen.sum() <= MOST_GROUPS:
+                parting = partings(found.tree, found.chosen)
+            return Fitted(found.labels, found.probabilities, stability=found.persistence, parting=parting)
         case DBSCANParams():
             return classical.dbscan(rows, spec)
         case AgglomerativeParams():

@@ -1,7 +1,12 @@
 """How good a clustering is, by the usual internal measures. Noise is left out of all but its own share."""
 
+from typing import NamedTuple
+
 import numpy as np
-from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
+from numpy.typing import NDArray
+from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.special import logsumexp
+from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, pairwise_distances, silhouette_score
 
 from coterie.engine.arrays import NOISE, Labels, Matrix
 from coterie.engine.specs import DEFAULT_SEED
@@ -10,10 +15,17 @@ SILHOUETTE_ROWS = 10_000
 """Above so many rows the silhouette, which compares all pairs, is that of a seeded sample."""
 
 
-def quality(matrix: Matrix, labels: Labels, *, cosine: bool, seed: int = DEFAULT_SEED) -> dict[str, float]:
+DENSITY_ROWS = 2_000
+"""Above so many rows the validity of densities, which compares all pairs several times, is that of a seeded sample."""
+
+
+def quality(
+    matrix: Matrix, labels: Labels, *, cosine: bool, density: bool = False, seed: int = DEFAULT_SEED
+) -> dict[str, float]:
     """Measures of `labels` (n) on `matrix` (n, d): `noise_ratio`, and where two groups or more have any meaning for
     them `silhouette_score` (Rousseeuw 1987; cosine distance if `cosine`), `davies_bouldin_score` (1979) and
-    `calinski_harabasz_score` (1974), with `silhouette_sample_size`, the rows that it was computed on."""
+    `calinski_harabasz_score` (1974), with `silhouette_sample_size`, the rows that it was computed on; for density
+    methods `dbcv_score` (Moulavi and others 2014) and its `dbcv_sample_size`."""
     grouped = labels != NOISE
     measures = {"noise_ratio": float(1 - grouped.mean())}
     of = labels[grouped]
@@ -30,4 +42,68 @@ def quality(matrix: Matrix, labels: Labels, *, cosine: bool, seed: int = DEFAULT
         metric = "cosine" if cosine else "euclidean"
         measures["silhouette_score"] = float(silhouette_score(rows[chosen], of[chosen], metric=metric))
         measures["silhouette_sample_size"] = float(len(chosen))
+    if density:
+        chosen = np.arange(len(labels))
+        if len(labels) > DENSITY_ROWS:
+            chosen = np.sort(np.random.default_rng(seed).choice(len(labels), DENSITY_ROWS, replace=False))
+        score = dbcv(matrix[chosen], labels[chosen])
+        if score is not None:
+            measures["dbcv_score"] = score
+            measures["dbcv_sample_size"] = float(len(chosen))
     return {name: value for name, value in measures.items() if np.isfinite(value)}
+
+
+def dbcv(matrix: Matrix, labels: Labels) -> float | None:
+    """Density-based cluster validation, -1..1: how much denser groups are inside than what lies between them, weighted
+    by their share of all rows, noise included. None with fewer than two groups of two distinct rows or more.
+
+    A group's inner edges are those of its spanning tree of mutual reachability between rows of two edges or more (all,
+    where there are none such).
+    """
+    found = [_inner(matrix[labels == group].astype(np.float64)) for group in range(int(labels.max(initial=NOISE)) + 1)]
+    rows = [matrix[labels == group].astype(np.float64) for group in range(len(found))]
+    groups = [number for number, inner in enumerate(found) if inner is not None]
+    if len(groups) < 2:
+        return None
+    score = 0.0
+    for group in groups:
+        own = found[group]
+        assert own is not None
+        between = np.inf
+        for other in groups:
+            theirs = found[other]
+            if other != group and theirs is not None:
+                reach = pairwise_distances(rows[group][own.rows], rows[other][theirs.rows])
+                reach = np.maximum(reach, np.maximum(own.core[:, None], theirs.core))
+                between = min(between, float(reach.min()))
+        worth = (between - own.sparseness) / (max(between, own.sparseness) or 1.0)
+        score += worth * len(rows[group]) / len(labels)
+    return score
+
+
+class _Inner(NamedTuple):
+    rows: NDArray[np.int64]
+    core: NDArray[np.float64]
+    sparseness: float
+
+
+def _inner(rows: NDArray[np.float64]) -> _Inner | None:
+    """The inner rows of a group with their core distances over all others (in logarithms: a power of d overflows)."""
+    if len(rows) < 2:
+        return None
+    table = pairwise_distances(rows)
+    np.fill_diagonal(table, np.inf)
+    if not (table > 0).all():
+        table[table == 0] = np.finfo(np.float64).tiny
+    dimensions = rows.shape[1]
+    core = np.exp(-(logsumexp(-dimensions * np.log(table), axis=1) - np.log(len(rows) - 1)) / dimensions)
+    reach = np.maximum(table, np.maximum(core[:, None], core))
+    np.fill_diagonal(reach, 0)
+    tree = minimum_spanning_tree(reach).tocoo()
+    degree = np.bincount(np.r_[tree.row, tree.col], minlength=len(rows))
+    inner = np.flatnonzero(degree > 1)
+    edges = (degree[tree.row] > 1) & (degree[tree.col] > 1)
+    if len(inner) == 0:
+        inner = np.arange(len(rows))
+    sparseness = float(tree.data[edges].max() if edges.any() else tree.data.max(initial=0.0))
+    return _Inner(inner, core[inner], sparseness)

@@ -128,7 +128,7 @@ def _centroids(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "parent_cluster_id": row["parent_cluster_id"],
             "child_cluster_ids": children.get(row["cluster_id"], []),
             "hierarchy_level": row["hierarchy_level"],
-            "metadata": {"representatives": row["representatives"]},
+            "metadata": {"representatives": row["representatives"], "stability": row.get("stability")},
         }
         for row in rows
     ]
@@ -140,7 +140,7 @@ def _centroid_data(row: Mapping[str, Any]) -> dict[str, Any]:
         "cluster_label": row["cluster_id"],
         "centroid_vector": row["centroid_vector"],
         "num_members": row["num_members"],
-        "metadata": {key: row[key] for key in keys},
+        "metadata": {**{key: row[key] for key in keys}, "stability": row.get("stability")},
     }
 
 
@@ -154,6 +154,7 @@ def _member(row: Mapping[str, Any]) -> dict[str, Any]:
             **orjson.loads(row["payload"]),
             "collection_id": row["collection_id"],
             "probability": row["probability"],
+            "origin": row.get("origin", "fitted"),
         },
     }
 

@@ -35,6 +35,7 @@ CLUSTERS = pa.schema(
         ("run_id", pa.string()),
         ("created_at", pa.string()),
         ("representatives", pa.list_(pa.string())),
+        ("stability", pa.float64()),
     ]
 )
 MEMBERS = pa.schema(
@@ -48,6 +49,7 @@ MEMBERS = pa.schema(
         ("y", pa.float32()),
         ("z", pa.float32()),
         ("payload", pa.string()),
+        ("origin", pa.string()),
     ]
 )
 

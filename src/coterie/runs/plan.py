@@ -11,6 +11,9 @@ from coterie.engine.specs import DEFAULT_SEED
 from coterie.kit.errors import BadRequest, invalid
 from coterie.runs.schemas import ClusteringConfig, ExecuteClusterRequest, FeatureAddress, FeatureVectorRef, NoReduction
 
+DEPTH = 3
+"""Levels of a hierarchical run that does not say."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -27,6 +30,9 @@ class Plan:
     sample_size: int | None
     llm_labeling: dict[str, Any]
     metrics: bool
+    max_noise_ratio: float | None = None
+    max_hierarchy_depth: int = DEPTH
+    groups_per_level: list[int] | None = None
     seed: int = DEFAULT_SEED
 
 
@@ -54,10 +60,13 @@ def of_definition(resource: Mapping[str, Any]) -> Plan:
         params=asdict(params_of(by_vector, ("vector_config",))),
         vector_names=vector_names_of(by_vector),
         attributes=[],
-        hierarchical=False,
+        hierarchical=by_vector.hierarchical,
         normalize=by_vector.normalize_features,
         sample_size=by_vector.sample_size,
         metrics=True,
+        max_noise_ratio=by_vector.max_noise_ratio,
+        max_hierarchy_depth=by_vector.max_hierarchy_depth or DEPTH,
+        groups_per_level=by_vector.groups_per_level,
     )
 
 
@@ -75,11 +84,14 @@ def of_request(request: ExecuteClusterRequest, collection_ids: list[str]) -> Pla
         params=asdict(params),
         vector_names=_names(config.feature_vector),
         attributes=[],
-        hierarchical=False,
+        hierarchical=config.hierarchical,
         normalize=config.normalize_features,
         sample_size=request.sample_size or config.sample_size,
         llm_labeling=labeling,
         metrics=request.compute_metrics,
+        max_noise_ratio=config.max_noise_ratio,
+        max_hierarchy_depth=config.max_hierarchy_depth,
+        groups_per_level=config.groups_per_level,
     )
 
 

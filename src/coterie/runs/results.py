@@ -20,6 +20,9 @@ DESCRIBED_ROWS = 200_000
 """Documents whose payloads are read for keywords; of more, every so many-th."""
 
 REPRESENTATIVES = 10
+ORIGINS = ("fitted", "assigned", "reassigned")
+"""How a member came by its group: in the fit, by its likeness to those that were, or as noise above the budget."""
+
 NO_PROVIDER = "no language model is configured: the labels are keywords"
 Rows = NDArray[np.int64]
 
@@ -42,6 +45,7 @@ class Group:
     rows: Rows
     centroid: list[float] = field(default_factory=list)
     variance: float = 0.0
+    stability: float | None = None
     label: str | None = None
     keywords: list[str] = field(default_factory=list)
     parent: str | None = None
@@ -57,6 +61,7 @@ class _Result:
     noise: Rows
     distances: NDArray[np.float32]
     probabilities: NDArray[np.float32]
+    origin: NDArray[np.int64]
 
 
 def save_rows(folder: Path, parts: Sequence[tuple[str, Any, list[str]]]) -> None:
@@ -104,10 +109,42 @@ def _vector_result(folder: Path) -> _Result:
             order[starts[number] : starts[number + 1]],
             centroids[number].tolist(),
             each["variance"],
+            each["stability"],
         )
         for number, each in enumerate(described)
     ]
-    return _Result(groups, order[: starts[0]], distances, np.load(folder / "probabilities.npy"))
+    if (folder / "branches.json").exists():
+        groups = _depth_first([*_branches(orjson.loads((folder / "branches.json").read_bytes()), groups), *groups])
+    probabilities, origin = np.load(folder / "probabilities.npy"), np.load(folder / "origin.npy")
+    return _Result(groups, order[: starts[0]], distances, probabilities, origin)
+
+
+def _branches(found: Sequence[Mapping[str, Any]], leaves: Sequence[Group]) -> list[Group]:
+    """Groups of groups; the leaves are told where they belong. A branch is represented by its leaves, each in turn."""
+    branches = []
+    for number, each in enumerate(found):
+        own = [leaves[leaf] for leaf in each["leaves"]]
+        sizes = np.array([len(leaf.rows) for leaf in own])
+        centroids = np.array([leaf.centroid for leaf in own])
+        centre = sizes @ centroids / sizes.sum()
+        spread = np.array([leaf.variance for leaf in own]) + ((centroids - centre) ** 2).sum(axis=1)
+        places = np.concatenate([np.arange(size) for size in sizes])
+        rows = np.concatenate([leaf.rows for leaf in own])[np.argsort(places, kind="stable")]
+        parent = None if each["parent"] is None else f"br_{each['parent']}"
+        branches.append(
+            Group(
+                f"br_{number}",
+                rows,
+                centre.tolist(),
+                float(sizes @ spread / sizes.sum()),
+                parent=parent,
+                level=each["level"],
+                leaf=False,
+            )
+        )
+        for leaf in own:
+            leaf.parent, leaf.level = f"br_{number}", each["level"] + 1
+    return branches
 
 
 def _attribute_result(folder: Path) -> _Result:
@@ -126,7 +163,8 @@ def _attribute_result(folder: Path) -> _Result:
         for each in found
     ]
     ordered = _depth_first(groups)
-    return _Result(ordered, np.empty(0, np.int64), np.zeros(rows, np.float32), np.ones(rows, np.float32))
+    nothing = np.zeros(rows, np.int64)
+    return _Result(ordered, nothing[:0], np.zeros(rows, np.float32), np.ones(rows, np.float32), nothing)
 
 
 def _depth_first(groups: Sequence[Group]) -> list[Group]:
@@ -181,6 +219,7 @@ def _member_blocks(
             "y": none,
             "z": none,
             "payload": payloads,
+            "origin": [ORIGINS[code] for code in result.origin[rows]],
         }
 
 
@@ -225,6 +264,7 @@ def _cluster_columns(
         "algorithm": [plan.algorithm] * count,
         "run_id": [files.run_id] * count,
         "created_at": [files.created_at] * count,
+        "stability": [group.stability for group in groups],
         "representatives": [[ids[row] for row in group.rows[:REPRESENTATIVES]] for group in groups],
     }
 

@@ -7,7 +7,14 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from coterie.api.schemas import DocumentedAs, LogicalOperator, PaginationResponse, RequestModel, SortOption
-from coterie.clusters.schemas import AnyParams, ClusteringAlgorithm, CollectionIds, LLMLabeling
+from coterie.clusters.schemas import (
+    NOISE_BUDGET,
+    AnyParams,
+    ClusteringAlgorithm,
+    CollectionIds,
+    GroupsPerLevel,
+    LLMLabeling,
+)
 from coterie.kit.clock import utc_now
 
 MAX_PAGE = 100_000
@@ -67,8 +74,10 @@ class ClusteringConfig(RequestModel):
     dimensionality_reduction: Annotated[TSNEParams | UMAPParams | NoReduction, Field(discriminator="method")] | None = (
         None
     )
-    hierarchical: Literal[False] = False
-    max_hierarchy_depth: int = Field(3, ge=1, le=5, description="Of no effect without `hierarchical`.")
+    hierarchical: bool = Field(False, description="Groups of groups above the groups.")
+    max_hierarchy_depth: int = Field(3, ge=1, le=5, description="Levels of `hierarchical`, the groups included.")
+    groups_per_level: GroupsPerLevel = None
+    max_noise_ratio: float | None = Field(None, ge=0, le=1, description=NOISE_BUDGET)
     llm_labeling: LLMLabeling | None = None
     batch_size: int = Field(1000, ge=1, description="Of no effect: reading is batched by size in bytes.")
     parallelism: int = Field(4, ge=1, description="Of no effect: a run uses the cores of its worker.")

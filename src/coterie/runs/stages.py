@@ -7,15 +7,20 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from coterie.compute.executor import StageError
-from coterie.engine.arrays import NOISE, unit_rows
+from coterie.engine.arrays import NOISE, Labels, unit_rows
 from coterie.engine.cluster import cluster
 from coterie.engine.describe import describe
 from coterie.engine.errors import EngineError
 from coterie.engine.hdbscan import prepare as compile_kernels
+from coterie.engine.hierarchy import MOST_GROUPS, branches
 from coterie.engine.quality import quality
 from coterie.engine.specs import SPECS
+
+FITTED, ASSIGNED, REASSIGNED = range(3)
+"""How a row came by its group, in `origin.npy`: in the fit, by its likeness to those, or as noise above the budget."""
 
 Report = Callable[[float], None]
 
@@ -43,12 +48,18 @@ def fit(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
             matrix,
             SPECS[plan["algorithm"]](**plan["params"]),
             sample_size=plan["sample_size"],
+            max_noise_ratio=plan["max_noise_ratio"],
             seed=plan["seed"],
         )
     except EngineError as error:
         raise StageError(error.code, error.message) from error
     np.save(scratch / "labels.npy", found.labels)
     np.save(scratch / "probabilities.npy", found.probabilities)
+    np.save(scratch / "origin.npy", np.where(found.reassigned, REASSIGNED, np.where(found.sampled, FITTED, ASSIGNED)))
+    if found.stability is not None:
+        np.save(scratch / "stability.npy", found.stability)
+    if found.parting is not None:
+        np.save(scratch / "parting.npy", found.parting)
     return {
         "groups": found.groups,
         "noise": int((found.labels == NOISE).sum()),
@@ -66,13 +77,41 @@ def characterize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[s
     found = describe(matrix, labels)
     np.save(scratch / "centroids.npy", found.centroids)
     np.save(scratch / "distances.npy", found.distances)
+    stability = _optional(scratch / "stability.npy")
     groups = [
-        {"size": int(size), "variance": float(variance), "representatives": rows.tolist()}
-        for size, variance, rows in zip(found.sizes, found.variances, found.representatives, strict=True)
+        {"variance": float(variance), "stability": None if stability is None else float(stability[number])}
+        for number, variance in enumerate(found.variances)
     ]
     (scratch / "groups.json").write_bytes(orjson.dumps(groups))
+    if plan["hierarchical"] and len(groups) <= MOST_GROUPS:
+        tree = branches(
+            found.centroids,
+            depth=plan["max_hierarchy_depth"],
+            per_level=plan["groups_per_level"],
+            parting=_optional(scratch / "parting.npy"),
+        )
+        (scratch / "branches.json").write_bytes(orjson.dumps([branch._asdict() for branch in tree]))
     report(0.5)
     if not plan["metrics"]:
         return {}
+    density = plan["algorithm"] in ("hdbscan", "dbscan", "optics")
     cosine = plan["normalize"] or "cosine" in (plan["params"].get("metric"), plan["params"].get("affinity"))
-    return quality(np.asarray(matrix), labels, cosine=cosine, seed=plan["seed"])
+    measures = quality(np.asarray(matrix), labels, cosine=cosine, density=density, seed=plan["seed"])
+    return {**measures, **_shares(np.load(scratch / "origin.npy"), labels, found.distances)}
+
+
+def _shares(origin: NDArray[np.int64], labels: Labels, distances: NDArray[np.float32]) -> dict[str, float]:
+    """What share of the documents was not in the fit, or was noise above the budget, and how far these are from their
+    groups' centroids, as the mean over those that have a group."""
+    shares = {}
+    for code, name in ((FITTED, "fitted"), (ASSIGNED, "assigned"), (REASSIGNED, "reassigned")):
+        own = origin == code
+        if own.any():
+            shares[f"{name}_ratio"] = float(own.mean())
+            if (own & (labels != NOISE)).any():
+                shares[f"{name}_distance"] = float(distances[own & (labels != NOISE)].mean(dtype=np.float64))
+    return shares
+
+
+def _optional(path: Path) -> NDArray[np.float64] | None:
+    return np.load(path) if path.exists() else None

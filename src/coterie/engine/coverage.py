@@ -1,0 +1,35 @@
+"""A budget for noise: what is above it joins the nearest group, the best placed rows first."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from coterie.engine.arrays import NOISE, Labels, Matrix
+from coterie.engine.assign import nearest, reaches
+
+COMPARED = 20_000
+"""Grouped rows that noise is compared with; of more, a seeded sample."""
+
+
+def within_budget(matrix: Matrix, labels: Labels, most: float, *, seed: int) -> tuple[Labels, NDArray[np.bool_]]:
+    """The labels with at most the share `most` of noise, and which rows (n) have been given a group for that.
+
+    A row's place is its distance to the nearest grouped row, as a multiple of what the rows of that group keep to each
+    other; the lowest come first. Without any group all stays noise.
+    """
+    noise = np.flatnonzero(labels == NOISE)
+    grouped = np.flatnonzero(labels != NOISE)
+    moved = np.zeros(len(labels), bool)
+    excess = len(noise) - int(most * len(labels))
+    if excess <= 0 or len(grouped) == 0:
+        return labels, moved
+    if len(grouped) > COMPARED:
+        grouped = np.sort(np.random.default_rng(seed).choice(grouped, COMPARED, replace=False))
+    closest, distance = nearest(matrix[noise], matrix[grouped])
+    wanted = labels[grouped[closest]]
+    reach = reaches(matrix[grouped], labels[grouped])[wanted]
+    place = np.divide(distance, reach, out=np.full(len(noise), np.inf), where=reach > 0)
+    first = np.lexsort((noise, distance, place))[:excess]
+    found = labels.copy()
+    found[noise[first]] = wanted[first]
+    moved[noise[first]] = True
+    return found, moved
