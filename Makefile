@@ -35,6 +35,7 @@ check-all: test
 	COTERIE_EXAMPLES=100000 $(BIN)/pytest $(PYTEST_ARGS)
 
 bench: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
 	$(BIN)/python -m benchmarks
 
 clean:

@@ -1,8 +1,8 @@
-"""All benchmarks, or those that are named: `python -m benchmarks [importing] [listing] [starting] [fields] [load]`."""
+"""All benchmarks, or those that are named: `python -m benchmarks [name …]`."""
 
 import sys
 
-from benchmarks import fields, importing, listing, load, starting
+from benchmarks import engine, fields, importing, listing, load, starting
 
 BENCHMARKS = {
     "importing": importing.main,
@@ -10,6 +10,7 @@ BENCHMARKS = {
     "starting": starting.main,
     "fields": fields.main,
     "load": load.main,
+    "engine": engine.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

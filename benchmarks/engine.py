@@ -1,5 +1,5 @@
-"""Density clustering beside its peers in one process: `pip install fast-hdbscan hdbscan` first; Fashion-MNIST from
-`apt-get install dataset-fashion-mnist`."""
+"""Density clustering beside its peers in one process, on generated vectors and, where it is installed
+(`apt-get install dataset-fashion-mnist`), Fashion-MNIST. `make bench` installs the peers."""
 
 import os
 import statistics
@@ -8,13 +8,11 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-import fast_hdbscan
-import hdbscan as package
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.machine import describe
-from benchmarks.vectors import Labelled, fashion, planted
+from benchmarks.vectors import PICTURES, Labelled, fashion, planted
 from coterie.engine.cluster import cluster
 from coterie.engine.specs import HDBSCANParams
 
@@ -24,9 +22,17 @@ ROUNDS = int(os.environ.get("COTERIE_ROUNDS", "5"))
 
 def main() -> None:
     """Print times, ratios and agreement."""
+    import fast_hdbscan
+    import hdbscan as package
+
     print(describe(), *(f"{name} {version(name)}" for name in ("numba", "fast-hdbscan", "hdbscan")))
     peer = fast_hdbscan.HDBSCAN(min_cluster_size=10, min_samples=5)
-    for name, data in (("generated, 100,000 x 512", planted(100_000)), ("Fashion-MNIST, 70,000 x 784", fashion())):
+    sets = {"generated, 100,000 x 512": planted(100_000)}
+    if PICTURES.exists():
+        sets["Fashion-MNIST, 70,000 x 784"] = fashion(PICTURES)
+    else:
+        print(f"without Fashion-MNIST: {PICTURES} is missing")
+    for name, data in sets.items():
         _beside(name, data, "fast_hdbscan", lambda rows: np.asarray(peer.fit_predict(rows)), ROUNDS)
     theirs = package.HDBSCAN(min_cluster_size=10, min_samples=5)
     _beside("generated, 10,000 x 512", planted(10_000), "hdbscan", lambda rows: theirs.fit_predict(rows), 1)
@@ -55,7 +61,3 @@ def _timed(work: Callable[[Any], Any], rows: Any) -> tuple[Any, float]:
     begun = time.perf_counter()
     found = work(rows)
     return found, time.perf_counter() - begun
-
-
-if __name__ == "__main__":
-    main()

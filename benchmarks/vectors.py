@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+PICTURES = Path("/usr/share/datasets/fashion-mnist")
+"""Where Debian's package `dataset-fashion-mnist` puts them."""
+
 TOPICS, SUPER_TOPICS, NOISE_SHARE = 300, 30, 0.15
 
 
@@ -50,7 +53,7 @@ def planted(rows: int, dimensions: int = 512, seed: int = 0) -> Labelled:
     return Labelled(vectors[order], truth[order])
 
 
-def fashion(folder: Path = Path("/usr/share/datasets/fashion-mnist")) -> Labelled:
+def fashion(folder: Path = PICTURES) -> Labelled:
     """The 70,000 pictures of Fashion-MNIST as rows of 784 pixels, scaled to unit length; 10 classes."""
     images, labels = [], []
     for part in ("train", "t10k"):

@@ -6,6 +6,18 @@ import numpy as np
 from httpx import Client
 from numpy.typing import NDArray
 
+from coterie.engine.specs import (
+    AgglomerativeParams,
+    DBSCANParams,
+    GaussianMixtureParams,
+    HDBSCANParams,
+    KMeansParams,
+    MeanShiftParams,
+    OPTICSParams,
+    Params,
+    SpectralParams,
+)
+
 KMEANS = {
     "feature_extractor_name": "bring_your_own",
     "clustering_method": "kmeans",
@@ -16,6 +28,18 @@ HDBSCAN = {
     "clustering_method": "hdbscan",
     "hdbscan_parameters": {"min_cluster_size": 5},
 }
+
+THREE: dict[str, Params] = {
+    "kmeans": KMeansParams(n_clusters=3),
+    "dbscan": DBSCANParams(eps=2),
+    "hdbscan": HDBSCANParams(),
+    "agglomerative": AgglomerativeParams(n_clusters=3),
+    "spectral": SpectralParams(n_clusters=3, gamma=0.1),
+    "gaussian_mixture": GaussianMixtureParams(n_components=3),
+    "mean_shift": MeanShiftParams(bandwidth=3),
+    "optics": OPTICSParams(min_cluster_size=10),
+}
+"""Of every algorithm the parameters that find the three groups of `blobs`."""
 
 
 def blobs(groups: int = 3, size: int = 20, dimensions: int = 4, seed: int = 0) -> NDArray[np.float32]:

@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     job_concurrency: int = Field(1, ge=1, le=64, description="Jobs that one worker runs at a time.")
     memory_mib: int | None = Field(
         None,
-        ge=64,
+        ge=512,
         description="Memory that the jobs of one worker may take together, in MiB; a run that would need more is "
         "refused at once, with the sample_size that fits. Without it: four fifths of the machine's or the container's.",
     )

@@ -1,5 +1,7 @@
 """The other algorithms against scikit-learn; refusals; and what a fit takes."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +12,6 @@ from sklearn.cluster import DBSCAN, OPTICS, AgglomerativeClustering, MeanShift, 
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-from coterie.engine.arrays import NOISE
 from coterie.engine.cluster import cluster
 from coterie.engine.errors import EngineError
 from coterie.engine.memory import MOST_ROWS, peak_bytes, preflight
@@ -27,20 +28,7 @@ from coterie.engine.specs import (
     SpectralParams,
     refusals,
 )
-from support import blobs
-
-THREE: dict[str, Params] = {
-    "kmeans": KMeansParams(n_clusters=3),
-    "dbscan": DBSCANParams(eps=2),
-    "hdbscan": HDBSCANParams(),
-    "agglomerative": AgglomerativeParams(n_clusters=3),
-    "spectral": SpectralParams(n_clusters=3, gamma=0.1),
-    "gaussian_mixture": GaussianMixtureParams(n_components=3),
-    "mean_shift": MeanShiftParams(bandwidth=3),
-    "optics": OPTICSParams(min_cluster_size=10),
-}
-"""Of every algorithm the parameters that find the three groups of `blobs`."""
-EVERY = pytest.mark.parametrize("name", SPECS)
+from support import THREE, blobs
 
 
 def rows_with_noise() -> NDArray[np.float32]:
@@ -88,49 +76,10 @@ def test_labels_are_those_of_scikit_learn(spec: Params, theirs: Any) -> None:
     assert adjusted_rand_score(cluster(rows, spec).labels, theirs.fit_predict(rows.astype(np.float64))) == 1.0
 
 
-@EVERY
-def test_each_algorithm_finds_what_is_there_whatever_the_order_and_the_type(name: str) -> None:
-    rows, truth = blobs(), np.repeat([0, 1, 2], 20)
-    found = cluster(rows, THREE[name])
-    grouped = found.labels != NOISE
-    assert grouped.mean() > 0.8
-    assert adjusted_rand_score(truth[grouped], found.labels[grouped]) == 1.0
-    order = np.random.default_rng(1).permutation(len(rows))
-    turned = cluster(rows[order], THREE[name])
-    assert adjusted_rand_score(turned.labels, found.labels[order]) > 0.9
-    for other in (rows.astype(np.float64), np.asfortranarray(rows), np.repeat(rows, 2, axis=1)[:, ::2]):
-        assert (cluster(other, THREE[name]).labels == found.labels).all()
-    assert cluster(rows.astype(np.float16), THREE[name]).groups == 3
-
-
-@EVERY
-@pytest.mark.parametrize("rows", [np.zeros((1, 1)), np.zeros((2, 2)), np.ones((60, 2)), np.arange(60.0)[:, None]])
-def test_few_equal_and_narrow_rows_give_labels_or_a_reason(name: str, rows: NDArray[np.float64]) -> None:
-    if len(rows) < 4 and name in ("kmeans", "agglomerative", "spectral", "gaussian_mixture"):
-        with pytest.raises(EngineError, match="add documents"):
-            cluster(rows, THREE[name])
-        return
-    found = cluster(rows, THREE[name])
-    assert len(found.labels) == len(rows)
-    if (rows == rows[0]).all() and len(rows) == 60:
-        assert found.groups == 1
-
-
-@EVERY
-def test_a_sample_is_fitted_and_the_rest_finds_its_group(name: str) -> None:
-    rows, truth = blobs(size=200), np.repeat([0, 1, 2], 200)
-    found = cluster(rows, THREE[name], sample_size=150)
-    assert found.sampled.sum() == 150
-    rest = ~found.sampled & (found.labels != NOISE)
-    assert rest.sum() > 350
-    assert adjusted_rand_score(truth[rest], found.labels[rest]) == 1.0
-    assert (cluster(rows, THREE[name], sample_size=150).labels == found.labels).all()
-
-
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        (KMeansParams(n_clusters=61), "n_clusters=61 is more"),
+        (KMeansParams(n_clusters=61), "n_clusters needs 61"),
         (AgglomerativeParams(n_clusters=61), "n_clusters needs 61"),
         (SpectralParams(n_clusters=60), "n_clusters needs 61"),
         (GaussianMixtureParams(n_components=61), "n_components needs 61"),
@@ -171,9 +120,8 @@ def test_what_cannot_be_honoured_is_named(spec: Params, names: list[str]) -> Non
     assert [name for name, _ in refusals(spec)] == names
 
 
-@EVERY
-def test_a_fit_that_would_not_fit_names_the_sample_that_would(name: str) -> None:
-    spec = THREE[name]
+@pytest.mark.parametrize("spec", THREE.values(), ids=THREE)
+def test_a_fit_that_would_not_fit_names_the_sample_that_would(spec: Params) -> None:
     limit = 600 * 2**20
     with pytest.raises(EngineError) as error:
         preflight(2_000_000, 512, spec, sample_size=None, limit=limit)
@@ -202,3 +150,39 @@ def test_a_seed_is_a_parameter() -> None:
     spec = KMeansParams(n_clusters=20, n_init=1)
     assert (cluster(rows, spec).labels == cluster(rows, spec).labels).all()
     assert (cluster(rows, spec).labels != cluster(rows, replace(spec, random_state=7)).labels).any()
+
+
+MEASURE = """
+import resource
+import numpy as np
+from coterie.engine.cluster import cluster
+from coterie.engine.hdbscan import prepare
+from coterie.engine.specs import *
+prepare()
+cluster(np.random.default_rng(0).normal(size=({rows}, {dimensions})).astype(np.float32), {spec})
+print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spec", "rows", "dimensions"),
+    [
+        (KMeansParams(n_init=1, max_iter=10), 100_000, 256),
+        (HDBSCANParams(), 15_000, 256),
+        (HDBSCANParams(), 100_000, 256),
+        (HDBSCANParams(metric="manhattan"), 4_000, 16),
+        (DBSCANParams(eps=1000), 8_000, 64),
+        (AgglomerativeParams(), 8_000, 64),
+        (AgglomerativeParams(linkage="single", affinity="cosine"), 8_000, 64),
+        (SpectralParams(), 4_000, 32),
+        (SpectralParams(affinity="nearest_neighbors"), 3_000, 32),
+        (GaussianMixtureParams(n_components=8, max_iter=10), 50_000, 64),
+        (MeanShiftParams(), 2_000, 8),
+        (OPTICSParams(), 5_000, 64),
+    ],
+)
+def test_a_fit_takes_no_more_memory_than_was_said(spec: Params, rows: int, dimensions: int) -> None:
+    script = MEASURE.format(rows=rows, dimensions=dimensions, spec=spec)
+    taken = int(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout)
+    assert 0.2 < taken / peak_bytes(rows, dimensions, spec) < 1

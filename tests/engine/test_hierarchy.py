@@ -28,7 +28,7 @@ def nested() -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
 @pytest.mark.parametrize("spec", [HDBSCANParams(min_cluster_size=10), KMeansParams(n_clusters=12)])
 def test_continents_and_countries_are_found_above_towns(spec: Params) -> None:
     rows, town = nested()
-    found = cluster(rows, spec)
+    found = cluster(rows, spec, hierarchical=True)
     assert found.groups == 12
     tree = branches(centroids_of(rows, found.labels), depth=3, per_level=[2, 6], parting=found.parting)
     assert [branch.level for branch in tree] == [0] * 2 + [1] * 6
@@ -84,7 +84,7 @@ def test_each_group_of_a_density_run_says_how_long_it_lasts() -> None:
     dice = np.random.default_rng(0)
     tight = dice.normal(size=(100, 3)) * 0.05
     loose = dice.normal(size=(60, 3)) * 2 + 30
-    found = cluster(np.vstack([tight, loose]), HDBSCANParams(min_cluster_size=20))
+    found = cluster(np.vstack([tight, loose]), HDBSCANParams(min_cluster_size=20), hierarchical=True)
     assert found.stability is not None
     assert found.stability.shape == (2,)
     assert ((found.stability > 0) & (found.stability <= 1)).all()

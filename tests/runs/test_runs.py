@@ -8,6 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import Service, wait_for_task
+from coterie.config import Settings
+from coterie.jobs.job import JobFailed
+from coterie.runs.plan import of_definition
+from coterie.runs.run import check_size
 from support import HDBSCAN, KMEANS, add_cluster, add_collection, blobs
 
 CONFIG = {"algorithm": "hdbscan", "feature_vector": {"vector_name": "bring_your_own"}}
@@ -188,7 +192,7 @@ def test_a_sample_is_fitted_and_the_rest_assigned(namespace: Any) -> None:
     ("vectors", "config", "words"),
     [
         (None, {**HDBSCAN, "feature_extractor_name": "clip_vit_l_14"}, "clip_vit_l_14"),
-        (blobs(1, 2), {**KMEANS, "kmeans_parameters": {"n_clusters": 5}}, "n_clusters=5"),
+        (blobs(1, 2), {**KMEANS, "kmeans_parameters": {"n_clusters": 5}}, "n_clusters needs 5"),
     ],
 )
 def test_a_run_that_cannot_be_fails_by_name(namespace: Any, vectors: Any, config: Any, words: str) -> None:
@@ -211,7 +215,7 @@ def test_degenerate_data_ends_well(namespace: Any, rows: Any, config: Any) -> No
     cluster = add_cluster(namespace, vector_config=config)["cluster_id"]
     task = run(namespace, cluster)
     if len(rows) == 1 and config is not HDBSCAN:
-        assert "n_clusters=2 is more than the 1 documents" in task["error_message"]
+        assert "n_clusters needs 2 vectors and there are 1" in task["error_message"]
     else:
         assert task["status"] == "COMPLETED", task
         assert namespace.get(f"/v1/clusters/{cluster}/groups").json()["total_documents"] == len(rows)
@@ -338,6 +342,17 @@ def test_the_other_algorithms_run_as_definitions(namespace: Any, method: str, pa
     cluster = add_cluster(namespace, vector_config=config)["cluster_id"]
     assert run(namespace, cluster)["status"] == "COMPLETED"
     assert namespace.get(f"/v1/clusters/{cluster}").json()["num_clusters"] == 3
+
+
+def test_a_worker_s_memory_bounds_its_runs() -> None:
+    definition = {"clustering_method": "hdbscan", "feature_extractor_name": "x", "normalize_features": True}
+    plan = of_definition(
+        {"vector_config": definition, "attribute_config": None, "input_collections": ["c"], "llm_labeling": {}}
+    )
+    check_size(Settings(memory_mib=1024), plan, 50_000, 512)
+    with pytest.raises(JobFailed, match="this worker may use") as error:
+        check_size(Settings(memory_mib=1024, job_concurrency=2), plan, 50_000, 512)
+    assert "sample_size to " in str(error.value)
 
 
 def test_a_run_that_would_take_hours_fails_at_once_and_says_what_would_do(namespace: Any) -> None:

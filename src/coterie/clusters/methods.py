@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from itertools import pairwise
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -49,6 +50,20 @@ def params_of(config: VectorBasedConfig, loc: Loc) -> Params:
         raise BadRequest(f"'{own}' and 'algorithm_params' say the same thing; send one of them")
     name, given = next(iter(spelled.items()), ("algorithm_params", None))
     return check_method(method, given, (*loc, name))
+
+
+def check_levels(hierarchical: bool, depth: int | None, per_level: Sequence[int] | None) -> None:
+    """Whether a hierarchy's levels make sense together. Raises BadRequest."""
+    if per_level is None:
+        return
+    if not hierarchical:
+        raise BadRequest("'groups_per_level' needs 'hierarchical': true")
+    if any(below <= above for above, below in pairwise(per_level)):
+        raise BadRequest("'groups_per_level' goes from the top down: each level has more groups than the one above it")
+    if depth is not None and len(per_level) >= depth:
+        raise BadRequest(
+            f"'groups_per_level' has {len(per_level)} levels above the groups: raise 'max_hierarchy_depth'"
+        )
 
 
 def names_of(uri: str, loc: Loc) -> list[str]:

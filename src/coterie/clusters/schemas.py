@@ -8,34 +8,14 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from coterie.api.schemas import DocumentedAs, ListRequest, PaginationResponse, RequestModel
-from coterie.engine.specs import (
-    AgglomerativeParams,
-    DBSCANParams,
-    GaussianMixtureParams,
-    HDBSCANParams,
-    KMeansParams,
-    MeanShiftParams,
-    OPTICSParams,
-    SpectralParams,
-)
+from coterie.engine.specs import DBSCANParams, HDBSCANParams, KMeansParams, Params
 from coterie.kit.clock import utc_now
 from coterie.kit.names import check_name
 from coterie.tasks.schemas import TaskStatusEnum
 
 ClusterName = Annotated[str, AfterValidator(check_name)]
 CollectionIds = Annotated[list[str], Field(min_length=1, max_length=100)]
-AnyParams = (
-    KMeansParams
-    | DBSCANParams
-    | HDBSCANParams
-    | AgglomerativeParams
-    | SpectralParams
-    | GaussianMixtureParams
-    | MeanShiftParams
-    | OPTICSParams
-    | dict[str, Any]
-    | None
-)
+AnyParams = Params | dict[str, Any] | None
 
 
 class ClusterType(StrEnum):

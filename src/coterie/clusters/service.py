@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, delete, insert, select, update
 
 from coterie.api.context import Tenant
-from coterie.clusters.methods import check_names, names_of, params_of
+from coterie.clusters.methods import check_levels, check_names, names_of, params_of
 from coterie.clusters.queries import INDEX, PROFILE, count_clusters, find_cluster
 from coterie.clusters.schemas import ClusterType, CreateClusterRequest, PatchClusterRequest, VectorBasedConfig
 from coterie.documents.collections import find_collections
@@ -190,6 +190,7 @@ def _check_definition(request: CreateClusterRequest) -> dict[str, Any]:
     stored: dict[str, Any] = {"vector_config": None, "attribute_config": None}
     if vector is not None:
         params_of(vector, ("body", "vector_config"))
+        check_levels(vector.hierarchical, vector.max_hierarchy_depth, vector.groups_per_level)
         names = vector_names_of(vector)
         stored["vector_config"] = vector.model_dump(mode="json", exclude_unset=True)
         stored["vector_config"].setdefault("feature_extractor_name", names[-1])

@@ -11,6 +11,9 @@ Labels = NDArray[np.int32]
 NOISE = -1
 """The label of a row that belongs to no group."""
 
+ORIGINS = ("fitted", "assigned", "reassigned")
+"""How a row came by its group: in the fit, by its likeness to those that were, or as noise above the budget."""
+
 _CHECK_ROWS = 65_536
 
 
@@ -35,3 +38,24 @@ def unit_rows(matrix: Matrix) -> Matrix:
     lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
     scaled: Matrix = np.divide(matrix, lengths, out=np.zeros_like(matrix), where=lengths > 0)
     return scaled
+
+
+def drawn(rows: int, most: int, seed: int) -> NDArray[np.int64]:
+    """The numbers of at most so many of the rows, drawn by a seed, rising."""
+    if rows <= most:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def all_alike(matrix: Matrix) -> bool:
+    """Whether there is but one distinct row."""
+    return bool((matrix == matrix[0]).all())
+
+
+def check_enough(matrix: Matrix, name: str, wanted: int) -> None:
+    """Raises EngineError where a parameter asks for more rows than there are."""
+    if wanted > len(matrix):
+        raise EngineError(
+            "too_few_vectors",
+            f"{name} needs {wanted} vectors and there are {len(matrix)}: lower {name} or add documents",
+        )

@@ -20,7 +20,7 @@ from sklearn.cluster import (
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from coterie.engine.arrays import Labels, Matrix
+from coterie.engine.arrays import Labels, Matrix, all_alike, check_enough
 from coterie.engine.errors import EngineError
 from coterie.engine.specs import (
     DEFAULT_SEED,
@@ -65,7 +65,7 @@ def optics(matrix: Matrix, spec: OPTICSParams) -> Fitted:
     """Groups by reachability, at the steepness `xi` or at the distance `eps`."""
     if len(matrix) < 2:
         return _certain(np.full(len(matrix), -1, np.int32))
-    if _all_alike(matrix):
+    if all_alike(matrix):
         return _certain(np.zeros(len(matrix), np.int32))
     size = spec.min_cluster_size
     if size is not None:
@@ -94,8 +94,8 @@ def agglomerative(matrix: Matrix, spec: AgglomerativeParams) -> Fitted:
     """
     wanted = None if spec.distance_threshold is not None else spec.n_clusters or 2
     if wanted is not None:
-        _enough(matrix, "n_clusters", wanted)
-    if _all_alike(matrix):
+        check_enough(matrix, "n_clusters", wanted)
+    if all_alike(matrix):
         return _certain(np.zeros(len(matrix), np.int32))
     full: Any = {"auto": "auto", "true": True, "false": False}[spec.compute_full_tree]
     model = AgglomerativeClustering(
@@ -112,8 +112,8 @@ def agglomerative(matrix: Matrix, spec: AgglomerativeParams) -> Fitted:
 
 def spectral(matrix: Matrix, spec: SpectralParams) -> Fitted:
     """k-means in the first eigenvectors of the graph of likenesses. Raises EngineError for too few rows."""
-    _enough(matrix, "n_clusters", spec.n_clusters + 1)
-    if _all_alike(matrix):
+    check_enough(matrix, "n_clusters", spec.n_clusters + 1)
+    if all_alike(matrix):
         return _certain(np.zeros(len(matrix), np.int32))
     model = SpectralClustering(
         n_clusters=spec.n_clusters,
@@ -134,7 +134,7 @@ def spectral(matrix: Matrix, spec: SpectralParams) -> Fitted:
 
 def mean_shift(matrix: Matrix, spec: MeanShiftParams, *, seed: int = DEFAULT_SEED) -> Fitted:
     """The modes of the density at a bandwidth. Raises EngineError for seeds of another dimension."""
-    if _all_alike(matrix):
+    if all_alike(matrix):
         return _certain(np.zeros(len(matrix), np.int32))
     width = spec.bandwidth or float(
         estimate_bandwidth(matrix, n_samples=min(len(matrix), BANDWIDTH_ROWS), random_state=seed)
@@ -155,8 +155,8 @@ def mean_shift(matrix: Matrix, spec: MeanShiftParams, *, seed: int = DEFAULT_SEE
 def gaussian_mixture(matrix: Matrix, spec: GaussianMixtureParams) -> Fitted:
     """The likeliest component of each row and its probability. Raises EngineError for too few rows, for starting values
     of the wrong shape, and where a covariance cannot be inverted."""
-    _enough(matrix, "n_components", max(2, spec.n_components))
-    if _all_alike(matrix):
+    check_enough(matrix, "n_components", max(2, spec.n_components))
+    if all_alike(matrix):
         return _certain(np.zeros(len(matrix), np.int32))
     k, d = spec.n_components, matrix.shape[1]
     shape = {"full": (k, d, d), "tied": (d, d), "diag": (k, d), "spherical": (k,)}[spec.covariance_type]
@@ -206,18 +206,6 @@ def _short(error: Exception) -> str:
 
 def _certain(labels: Labels) -> Fitted:
     return Fitted(labels, np.ones(len(labels), np.float32))
-
-
-def _all_alike(matrix: Matrix) -> bool:
-    return bool((matrix == matrix[0]).all())
-
-
-def _enough(matrix: Matrix, name: str, wanted: int) -> None:
-    if wanted > len(matrix):
-        raise EngineError(
-            "too_few_vectors",
-            f"{name} needs {wanted} vectors and there are {len(matrix)}: lower {name} or add documents",
-        )
 
 
 def _starting(name: str, values: Any, shape: tuple[int | None, ...]) -> NDArray[np.float64] | None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from coterie.engine import classical
-from coterie.engine.arrays import NOISE, Labels, Matrix, as_matrix
+from coterie.engine.arrays import NOISE, Labels, Matrix, as_matrix, drawn, unit_rows
 from coterie.engine.assign import by_centroid, by_density
 from coterie.engine.classical import Fitted
 from coterie.engine.coverage import within_budget
@@ -26,6 +26,7 @@ from coterie.engine.specs import (
     OPTICSParams,
     Params,
     SpectralParams,
+    by_cosine,
 )
 
 DOMINANT = 0.9
@@ -44,7 +45,7 @@ class Clustering:
     """Of n rows: `labels` (n) int32, groups numbered from 0 by falling size, -1 for noise; `probabilities` (n)
     float32, the strength of each membership; `sampled` (n) bool, whether a row was in the fit; `reassigned` (n) bool,
     whether it was noise and has a group for the sake of `max_noise_ratio`; advice. Of a tree of densities `stability`
-    (k) in 0..1, how long each group lasts, and `parting` (k, k), the distances at which they part."""
+    (k) in 0..1, how long each group lasts, and if asked for `parting` (k, k), the distances at which they part."""
 
     labels: Labels
     probabilities: NDArray[np.float32]
@@ -53,6 +54,11 @@ class Clustering:
     advice: tuple[Advice, ...]
     stability: NDArray[np.float64] | None = None
     parting: NDArray[np.float64] | None = None
+
+    @property
+    def origin(self) -> NDArray[np.int8]:
+        """How each row came by its group, (n), as an index into `ORIGINS`."""
+        return np.where(self.reassigned, 2, np.where(self.sampled, 0, 1)).astype(np.int8)
 
     @property
     def groups(self) -> int:
@@ -66,32 +72,35 @@ def cluster(
     *,
     sample_size: int | None = None,
     max_noise_ratio: float | None = None,
+    hierarchical: bool = False,
     seed: int = DEFAULT_SEED,
 ) -> Clustering:
     """Cluster `vectors` (n, d). With `sample_size` below n, fit on a seeded sample of so many rows and assign the rest.
-    With `max_noise_ratio`, noise above that share of the rows joins the nearest groups.
+    With `max_noise_ratio`, noise above that share of the rows joins the nearest groups. With `hierarchical`, a tree of
+    densities tells where its groups part (`engine.hierarchy.branches` goes on from there).
 
     The same input, spec and seed give the same labels. Raises EngineError for input that cannot be clustered.
     """
     matrix = as_matrix(vectors)
     sampled = _sample(len(matrix), sample_size, seed)
     rows = matrix if sampled.all() else matrix[sampled]
-    fitted = _fit(rows, spec, seed)
+    fitted = _fit(rows, spec, seed, hierarchical)
     labels = np.full(len(matrix), NOISE, np.int32)
     probabilities = np.ones(len(matrix), np.float32)
     labels[sampled], probabilities[sampled] = fitted.labels, fitted.probabilities
     if len(rows) < len(matrix):
-        labels[~sampled] = _assign(matrix[~sampled], rows, fitted, spec)
+        labels[~sampled] = _assign(_space(matrix[~sampled], spec), _space(rows, spec), fitted, spec)
     probabilities[labels == NOISE] = 0.0
     reassigned = np.zeros(len(matrix), bool)
     if max_noise_ratio is not None:
-        labels, reassigned = within_budget(matrix, labels, max_noise_ratio, seed=seed)
+        labels, reassigned = within_budget(_space(matrix, spec), labels, max_noise_ratio, seed=seed)
     own, labels = labels, by_size(labels)
     stability, parting = fitted.stability, fitted.parting
-    if stability is not None and parting is not None:
-        renamed = _first_names(own, labels)
-        stability, parting = stability[renamed], parting[np.ix_(renamed, renamed)]
-    return Clustering(labels, probabilities, sampled, reassigned, tuple(_advice(labels)), stability, parting)
+    renamed = _first_names(own, labels)
+    stability = None if stability is None else stability[renamed]
+    parting = None if parting is None else parting[np.ix_(renamed, renamed)]
+    advice = tuple(_advice(labels, spec, hierarchical))
+    return Clustering(labels, probabilities, sampled, reassigned, advice, stability, parting)
 
 
 def by_size(labels: Labels) -> Labels:
@@ -115,19 +124,24 @@ def _sample(rows: int, size: int | None, seed: int) -> NDArray[np.bool_]:
     chosen = np.ones(rows, bool)
     if size is not None and size < rows:
         chosen[:] = False
-        chosen[np.random.default_rng(seed).choice(rows, size, replace=False)] = True
+        chosen[drawn(rows, size, seed)] = True
     return chosen
 
 
-def _fit(rows: Matrix, spec: Params, seed: int) -> Fitted:
+def _space(rows: Matrix, spec: Params) -> Matrix:
+    """The rows as the algorithm compares them."""
+    return unit_rows(rows) if by_cosine(spec) else rows
+
+
+def _fit(rows: Matrix, spec: Params, seed: int, hierarchical: bool) -> Fitted:
     match spec:
         case KMeansParams():
             return Fitted(kmeans(rows, spec), np.ones(len(rows), np.float32))
         case HDBSCANParams():
             found = hdbscan(rows, spec, seed=seed)
             parting = None
-            if found.tree is not None and found.chosen is not None and found.chosen.sum() <= MOST_GROUPS:
-                parting = partings(found.tree, found.chosen)
+            if hierarchical and found.tree is not None and found.chosen is not None:
+                parting = partings(found.tree, found.chosen) if found.chosen.sum() <= MOST_GROUPS else None
             return Fitted(found.labels, found.probabilities, stability=found.persistence, parting=parting)
         case DBSCANParams():
             return classical.dbscan(rows, spec)
@@ -154,15 +168,32 @@ def _assign(rest: Matrix, sample: Matrix, fitted: Fitted, spec: Params) -> Label
     return by_centroid(rest, centroids) if len(centroids) else np.full(len(rest), NOISE, np.int32)
 
 
-def _advice(labels: Labels) -> list[Advice]:
+def _advice(labels: Labels, spec: Params, hierarchical: bool) -> list[Advice]:
+    finer, coarser = next((hints for kinds, hints in _HINTS if isinstance(spec, kinds)), _OTHERS)
     counts = np.bincount(labels[labels != NOISE])
     if len(counts) == 0:
-        return [Advice("all_noise", "no group was found: lower min_cluster_size or min_samples, or add documents")]
+        return [Advice("all_noise", f"no group was found: {coarser}, or add documents")]
     found = []
     if len(counts) == 1:
-        found.append(Advice("one_group", "only one group was found: lower min_cluster_size, or try k-means"))
+        found.append(Advice("one_group", f"only one group was found: {finer}"))
     elif counts.max() > DOMINANT * len(labels):
-        found.append(
-            Advice("dominant_group", f"one group holds {counts.max() / len(labels):.0%} of the documents: try 'leaf'")
-        )
+        share = counts.max() / len(labels)
+        found.append(Advice("dominant_group", f"one group holds {share:.0%} of the documents: {finer}"))
+    if hierarchical and len(counts) > MOST_GROUPS:
+        found.append(Advice("no_hierarchy", f"more than {MOST_GROUPS:,} groups get no groups above them: {coarser}"))
     return found
+
+
+_OTHERS = ("ask for more groups, or try another algorithm", "ask for fewer groups")
+_HINTS = (
+    (
+        HDBSCANParams,
+        (
+            "lower min_cluster_size, use the cluster_selection_method 'leaf', or try k-means",
+            "lower min_samples, or lower min_cluster_size if groups are small and raise it if there are too many",
+        ),
+    ),
+    (DBSCANParams | OPTICSParams, ("lower eps or raise min_samples", "raise eps or lower min_samples")),
+    (MeanShiftParams, ("lower bandwidth", "raise bandwidth, or set cluster_all")),
+)
+"""By algorithm what makes groups finer, and what makes them fewer or lets there be some."""

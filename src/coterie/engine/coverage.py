@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from coterie.engine.arrays import NOISE, Labels, Matrix
-from coterie.engine.assign import nearest, reaches
+from coterie.engine.arrays import NOISE, Labels, Matrix, drawn
+from coterie.engine.assign import reaches
+from coterie.engine.neighbours import nearest
 
 COMPARED = 20_000
 """Grouped rows that noise is compared with; of more, a seeded sample."""
@@ -22,8 +23,7 @@ def within_budget(matrix: Matrix, labels: Labels, most: float, *, seed: int) -> 
     excess = len(noise) - int(most * len(labels))
     if excess <= 0 or len(grouped) == 0:
         return labels, moved
-    if len(grouped) > COMPARED:
-        grouped = np.sort(np.random.default_rng(seed).choice(grouped, COMPARED, replace=False))
+    grouped = grouped[drawn(len(grouped), COMPARED, seed)]
     closest, distance = nearest(matrix[noise], matrix[grouped])
     wanted = labels[grouped[closest]]
     reach = reaches(matrix[grouped], labels[grouped])[wanted]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coterie.engine import kernels
 from coterie.engine.arrays import NOISE, Labels
+from coterie.engine.kernels import trees as kernels
 from coterie.engine.spanning import SpanningTree
 
 Floats = NDArray[np.float64]

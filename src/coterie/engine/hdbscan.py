@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import minimum_spanning_tree
 from sklearn.metrics import pairwise_distances
 
-from coterie.engine.arrays import NOISE, Labels, Matrix, unit_rows
+from coterie.engine.arrays import NOISE, Labels, Matrix, all_alike, unit_rows
 from coterie.engine.densities import CondensedTree, choose, condense, labels_of, persistence
 from coterie.engine.neighbours import (
     Neighbours,
@@ -40,14 +40,13 @@ NEIGHBOURS = 15
 class Densities:
     """Of n rows: `labels` (n) int32 with -1 for noise, `probabilities` (n) float32, how strongly each belongs; the
     condensed tree with the clusters that were `chosen`, and how long each of them lasts (`persistence`, 0..1); `None`
-    where there is no tree. `exact` tells whether all pairs were compared."""
+    where there is no tree."""
 
     labels: Labels
     probabilities: NDArray[np.float32]
     tree: CondensedTree | None = None
     chosen: NDArray[np.bool_] | None = None
     persistence: NDArray[np.float64] | None = None
-    exact: bool = True
 
 
 def hdbscan(matrix: Matrix, spec: HDBSCANParams, *, seed: int = DEFAULT_SEED) -> Densities:
@@ -56,7 +55,7 @@ def hdbscan(matrix: Matrix, spec: HDBSCANParams, *, seed: int = DEFAULT_SEED) ->
     rows = len(matrix)
     if rows < smallest or rows < 2:
         return Densities(np.full(rows, NOISE, np.int32), np.zeros(rows, np.float32))
-    if (matrix == matrix[0]).all():
+    if all_alike(matrix):
         return Densities(np.zeros(rows, np.int32), np.ones(rows, np.float32))
     exact = rows <= EXACT_ROWS or spec.match_reference_implementation or spec.metric not in BY_PRODUCTS
     cosine = spec.metric == "cosine"
@@ -70,7 +69,7 @@ def hdbscan(matrix: Matrix, spec: HDBSCANParams, *, seed: int = DEFAULT_SEED) ->
         allow_single=spec.allow_single_cluster,
     )
     labels, probabilities = labels_of(tree, chosen, strict=spec.match_reference_implementation)
-    return Densities(labels, probabilities, tree, chosen, persistence(tree, chosen), exact)
+    return Densities(labels, probabilities, tree, chosen, persistence(tree, chosen))
 
 
 def prepare() -> None:

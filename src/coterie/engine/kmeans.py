@@ -4,8 +4,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from coterie.engine.arrays import Labels, Matrix
-from coterie.engine.errors import EngineError
+from coterie.engine.arrays import Labels, Matrix, check_enough
 from coterie.engine.specs import DEFAULT_SEED, KMeansParams
 
 
@@ -15,11 +14,7 @@ def kmeans(matrix: Matrix, spec: KMeansParams) -> Labels:
     Fewer than k distinct rows give fewer groups. One thread: sums in another order would give other labels
     now and then, and the same seed shall give the same labels on every machine.
     """
-    if spec.n_clusters > len(matrix):
-        raise EngineError(
-            "too_few_vectors",
-            f"n_clusters={spec.n_clusters} is more than the {len(matrix)} vectors: lower n_clusters or add documents",
-        )
+    check_enough(matrix, "n_clusters", spec.n_clusters)
     distinct = _distinct_up_to(matrix, spec.n_clusters)
     model = KMeans(
         n_clusters=distinct,

@@ -26,7 +26,7 @@ MOST_ROWS: dict[type[Any], int] = {
 }
 """These compare all pairs, or worse: beyond so many rows a fit would take hours."""
 
-BASE = 200 * 2**20
+BASE = 360 * 2**20
 """Bytes of a process that has the libraries in memory and computes nothing."""
 
 LIST_BYTES = 100
@@ -39,14 +39,14 @@ def peak_bytes(rows: int, dimensions: int, spec: Params) -> int:
     pairs = 8 * rows * rows
     match spec:
         case KMeansParams():
-            extra = 2 * data + 4 * rows * min(spec.n_clusters, 256) + 8 * spec.n_clusters * dimensions
+            extra = 3 * data + 4 * rows * min(spec.n_clusters, 256) + 8 * spec.n_clusters * dimensions
         case HDBSCANParams() if spec.metric in ("euclidean", "l2", "cosine"):
             listed = max(15, spec.min_samples or spec.min_cluster_size)
             extra = 2 * data + LIST_BYTES * rows * min(listed, rows) + 512 * rows
         case HDBSCANParams():
-            extra = 5 * pairs + 2 * data
+            extra = 8 * pairs + 2 * data
         case DBSCANParams():
-            extra = 2 * pairs + data
+            extra = 3 * pairs + data
         case OPTICSParams():
             extra = 2 * data + 32 * 2**20 + (pairs if spec.metric == "cosine" else 0)
         case AgglomerativeParams():
@@ -54,10 +54,10 @@ def peak_bytes(rows: int, dimensions: int, spec: Params) -> int:
         case SpectralParams() if spec.affinity == "nearest_neighbors":
             extra = 2 * data + 64 * rows * spec.n_neighbors + 40 * rows * max(spec.n_clusters, spec.n_components or 0)
         case SpectralParams():
-            extra = 4 * pairs + 2 * data
+            extra = 5 * pairs + 2 * data
         case GaussianMixtureParams():
             covariance = dimensions * (dimensions if spec.covariance_type in ("full", "tied") else 1)
-            extra = 5 * data + 32 * rows * spec.n_components + 40 * spec.n_components * covariance
+            extra = 10 * data + 32 * rows * spec.n_components + 40 * spec.n_components * covariance
         case MeanShiftParams():
             extra = 2 * data + pairs
     return BASE + data + extra

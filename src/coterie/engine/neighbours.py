@@ -9,13 +9,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coterie.engine import kernels
-from coterie.engine.arrays import Matrix
-from coterie.engine.partition import lloyd, nearest_centre
+from coterie.engine.arrays import Matrix, drawn
+from coterie.engine.describe import centroids_of
+from coterie.engine.kernels import search as kernels
+from coterie.engine.kmeans import kmeans
+from coterie.engine.specs import KMeansParams
 from coterie.engine.threads import Workers
 
 BLOCK = 1024
 """Rows on either side of a product: its result, 4 MiB, stays in a processor's cache."""
+
+TABLE = 2**24
+"""Entries that a table of rows and targets has at most."""
 
 SPARE = 4
 """Candidates beyond those wanted, against the rounding of products."""
@@ -36,6 +41,8 @@ STRETCH = 8192
 """Rows whose neighbours' neighbours are looked at in one go."""
 
 CELL_ROUNDS = 4
+"""Rounds of the k-means that makes cells."""
+
 LARGEST_CELL = 3
 """A cell of more than so many times the usual number of rows is divided as it stands."""
 
@@ -84,14 +91,14 @@ def approximate_neighbours(matrix: Matrix, projected: Matrix, k: int, *, seed: i
     with the `probes` nearest ones (the inverted file of Sivic and Zisserman 2003). What is nearest there is compared in
     full, and then the neighbours of those neighbours are (the local join of Dong, Moses and Li 2011).
     """
-    order, starts, centres, projected = _cells(projected, np.random.default_rng(seed))
+    order, starts, centres, projected = _cells(projected, seed)
     halves = np.einsum("ij,ij->i", projected, projected) / np.float32(2)
     rows = len(matrix)
     ids = np.arange(rows, dtype=np.int32)
     scores, candidates = _nobody(rows, min(CANDIDATES * k, max(rows - 1, 1)))
     near = _nearest_cells(centres, probes)
 
-    def search(cell: int) -> None:
+    def look(cell: int) -> None:
         for first in range(starts[cell], starts[cell + 1], BLOCK):
             own = slice(first, min(first + BLOCK, starts[cell + 1]))
             for other in near[cell]:
@@ -100,7 +107,7 @@ def approximate_neighbours(matrix: Matrix, projected: Matrix, k: int, *, seed: i
                 kernels.keep_best_of_rows(table, halves[theirs], first, ids[theirs], scores[own], candidates[own])
 
     with Workers() as workers:
-        workers.each(search, [(cell,) for cell in range(len(centres))])
+        workers.each(look, [(cell,) for cell in range(len(centres))])
         candidates[candidates == NOBODY] = -1
         ordered = matrix[order]
         found = _in_full(workers, ordered, candidates, k)
@@ -119,12 +126,30 @@ def approximate_neighbours(matrix: Matrix, projected: Matrix, k: int, *, seed: i
 
 def principal_components(matrix: Matrix, *, seed: int, dimensions: int = DIMENSIONS) -> Matrix:
     """The rows in their first principal components, as a seeded sample of them has these; (n, at most `dimensions`)."""
-    dice = np.random.default_rng(seed)
-    sample = matrix[np.sort(dice.choice(len(matrix), min(len(matrix), SAMPLE), replace=False))]
+    sample = matrix[drawn(len(matrix), SAMPLE, seed)]
     mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
     _, vectors = np.linalg.eigh((sample - mean).T @ (sample - mean))
     basis = np.ascontiguousarray(vectors[:, ::-1][:, :dimensions])
     return np.ascontiguousarray(matrix @ basis - mean @ basis)
+
+
+def nearest(rows: Matrix, targets: Matrix) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """For each of `rows` (n, d) the index of its nearest of `targets` (m, d) and their euclidean distance; of equally
+    near ones the first."""
+    index = np.empty(len(rows), np.int64)
+    distance = np.empty(len(rows), np.float32)
+    lengths = np.einsum("ij,ij->i", targets, targets)
+    block = max(1, min(BLOCK, TABLE // len(targets)))
+
+    def look(start: int) -> None:
+        part = slice(start, start + block)
+        table = lengths - 2 * (rows[part] @ targets.T)
+        index[part] = table.argmin(axis=1)
+        distance[part] = np.linalg.norm(rows[part] - targets[index[part]], axis=1)
+
+    with Workers() as workers:
+        workers.each(look, [(start,) for start in range(0, len(rows), block)])
+    return index, distance
 
 
 def _nobody(rows: int, k: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
@@ -156,14 +181,16 @@ def _in_full(workers: Workers, matrix: Matrix, candidates: NDArray[np.int32], k:
     return Neighbours(indices, distances)
 
 
-def _cells(projected: Matrix, dice: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64], Matrix, Matrix]:
+def _cells(projected: Matrix, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Matrix, Matrix]:
     """Rows by cell: their order, where each cell starts in it, the cells' centres, and the rows so ordered."""
     rows = len(projected)
     count = max(1, round(np.sqrt(rows)))
-    sample = projected[np.sort(dice.choice(rows, min(rows, SAMPLE + 16 * count), replace=False))]
-    begin = sample[dice.choice(len(sample), count, replace=False)]
-    centres = lloyd(sample, begin, CELL_ROUNDS)
-    of = nearest_centre(projected, centres)
+    sample = projected[drawn(rows, SAMPLE + 16 * count, seed)]
+    centres = centroids_of(
+        sample, kmeans(sample, KMeansParams(count, CELL_ROUNDS, random_state=seed, n_init=1, init="random"))
+    )
+    count = len(centres)
+    of, _ = nearest(projected, centres)
     order = np.argsort(of, kind="stable")
     bounds = np.searchsorted(of[order], np.arange(count + 1))
     most = LARGEST_CELL * max(1, rows // count)

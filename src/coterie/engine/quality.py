@@ -8,12 +8,11 @@ from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.special import logsumexp
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, pairwise_distances, silhouette_score
 
-from coterie.engine.arrays import NOISE, Labels, Matrix
+from coterie.engine.arrays import NOISE, Labels, Matrix, drawn
 from coterie.engine.specs import DEFAULT_SEED
 
 SILHOUETTE_ROWS = 10_000
 """Above so many rows the silhouette, which compares all pairs, is that of a seeded sample."""
-
 
 DENSITY_ROWS = 2_000
 """Above so many rows the validity of densities, which compares all pairs several times, is that of a seeded sample."""
@@ -35,17 +34,13 @@ def quality(
     rows = matrix[grouped]
     measures["davies_bouldin_score"] = float(davies_bouldin_score(rows, of))
     measures["calinski_harabasz_score"] = float(calinski_harabasz_score(rows, of))
-    chosen = np.arange(len(of))
-    if len(of) > SILHOUETTE_ROWS:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(of), SILHOUETTE_ROWS, replace=False))
+    chosen = drawn(len(of), SILHOUETTE_ROWS, seed)
     if 2 <= len(np.unique(of[chosen])) < len(chosen):
         metric = "cosine" if cosine else "euclidean"
         measures["silhouette_score"] = float(silhouette_score(rows[chosen], of[chosen], metric=metric))
         measures["silhouette_sample_size"] = float(len(chosen))
     if density:
-        chosen = np.arange(len(labels))
-        if len(labels) > DENSITY_ROWS:
-            chosen = np.sort(np.random.default_rng(seed).choice(len(labels), DENSITY_ROWS, replace=False))
+        chosen = drawn(len(labels), DENSITY_ROWS, seed)
         score = dbcv(matrix[chosen], labels[chosen])
         if score is not None:
             measures["dbcv_score"] = score
@@ -60,8 +55,8 @@ def dbcv(matrix: Matrix, labels: Labels) -> float | None:
     A group's inner edges are those of its spanning tree of mutual reachability between rows of two edges or more (all,
     where there are none such).
     """
-    found = [_inner(matrix[labels == group].astype(np.float64)) for group in range(int(labels.max(initial=NOISE)) + 1)]
-    rows = [matrix[labels == group].astype(np.float64) for group in range(len(found))]
+    rows = [matrix[labels == group].astype(np.float64) for group in range(int(labels.max(initial=NOISE)) + 1)]
+    found = [_inner(members) for members in rows]
     groups = [number for number, inner in enumerate(found) if inner is not None]
     if len(groups) < 2:
         return None

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from coterie.engine import kernels
 from coterie.engine.arrays import Matrix
+from coterie.engine.kernels import search, trees
 from coterie.engine.neighbours import Neighbours
 from coterie.engine.threads import Workers
 
@@ -74,7 +74,7 @@ def as_walked(tree: SpanningTree, lists: Neighbours, core: NDArray[np.float32], 
     by_row = np.argsort(begin, kind="stable")
     starts = np.searchsorted(begin[by_row], np.arange(rows + 1))
     order, steps = np.empty(rows, np.int64), np.empty(rows, np.float32)
-    kernels.walk(starts, end[by_row], np.r_[weight, weight][by_row], order, steps)
+    trees.walk(starts, end[by_row], np.r_[weight, weight][by_row], order, steps)
     lightest = np.argsort(steps[1:].astype(np.float64))
     return SpanningTree(order[:-1][lightest], order[1:][lightest], steps[1:][lightest].astype(np.float64))
 
@@ -103,7 +103,7 @@ class _Forest:
         self.best_weight = np.full(rows, np.inf, np.float32)
         self.best_from = np.full(rows, -1, np.int64)
         self.best_to = np.full(rows, -1, np.int64)
-        kernels.best_of_lists(self.indices, self.weights, self.starts, self.component, *self._best)
+        trees.best_of_lists(self.indices, self.weights, self.starts, self.component, *self._best)
         compared = np.flatnonzero(self.found[:, 0] >= 0)
         self._improve(compared)
 
@@ -138,10 +138,10 @@ class _Forest:
 
     def unite(self) -> None:
         """Join every component along its lightest edge."""
-        self.edges = kernels.unite(
+        self.edges = trees.unite(
             self.parents, self.component, *self._best, self.left, self.right, self.weight, self.edges
         )
-        kernels.roots(self.parents, self.component)
+        trees.roots(self.parents, self.component)
         self.components = len(self.component) - self.edges
 
     def tree(self) -> SpanningTree:
@@ -188,7 +188,7 @@ class _Forest:
             ours = matrix[own]
             for first in range(0, len(matrix), COLUMNS):
                 others = slice(first, first + COLUMNS)
-                kernels.keep_nearest_outside(
+                search.keep_nearest_outside(
                     ours @ matrix[others].T,
                     squares[others],
                     squares[own],
@@ -212,13 +212,13 @@ class _Forest:
 
     def _weights(self, rows: NDArray[np.int64], to: NDArray[np.int32]) -> NDArray[np.float32]:
         distances = np.empty(len(rows), np.float32)
-        kernels.distances_of_pairs(self.matrix, rows, np.maximum(to, 0), distances)
+        search.distances_of_pairs(self.matrix, rows, np.maximum(to, 0), distances)
         weights = np.maximum(np.maximum(self.core[rows], self.core[np.maximum(to, 0)]), distances / self.alpha)
         return np.where(to < 0, np.inf, weights).astype(np.float32)
 
     def _improve(self, rows: NDArray[np.int64]) -> None:
         for which in (0, 1):
-            kernels.improve(rows, self.found[rows, which], self.reach[rows, which], self.component, *self._best)
+            trees.improve(rows, self.found[rows, which], self.reach[rows, which], self.component, *self._best)
 
 
 def _reachability(lists: Neighbours, core: NDArray[np.float32], alpha: float) -> NDArray[np.float32]:

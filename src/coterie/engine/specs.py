@@ -171,6 +171,12 @@ SPECS: dict[str, type[Params]] = {
 }
 """The algorithms, by their name in the API."""
 
+
+def by_cosine(spec: Params) -> bool:
+    """Whether vectors are compared by their directions alone."""
+    return "cosine" in (getattr(spec, "metric", None), getattr(spec, "affinity", None))
+
+
 _Rule = tuple[str, Callable[[Any], bool], str]
 
 _TREE_METRICS = ("euclidean", "l2", "manhattan", "l1", "cityblock", "chebyshev", "minkowski", "cosine")

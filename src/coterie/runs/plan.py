@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from coterie.clusters.methods import check_method, check_names, names_of, params_of
+from coterie.clusters.methods import check_levels, check_method, check_names, names_of, params_of
 from coterie.clusters.schemas import AttributeBasedConfig, VectorBasedConfig
 from coterie.clusters.service import vector_names_of
 from coterie.engine.specs import DEFAULT_SEED
@@ -74,6 +74,8 @@ def of_request(request: ExecuteClusterRequest, collection_ids: list[str]) -> Pla
     """The plan of a request's own configuration. Raises BadRequest, Invalid."""
     config = request.config
     _refuse(config)
+    depth = config.max_hierarchy_depth if "max_hierarchy_depth" in config.model_fields_set else None
+    check_levels(config.hierarchical, depth, config.groups_per_level)
     params = check_method(config.algorithm, config.algorithm_params, ("body", "config", "algorithm_params"))
     if request.sample_size is not None and config.sample_size not in (None, request.sample_size):
         raise BadRequest("'sample_size' and 'config.sample_size' differ; send one of them")

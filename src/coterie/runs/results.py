@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import coterie
 from coterie.api.context import Services, Tenant
 from coterie.documents.queries import iterate_documents
+from coterie.engine.arrays import ORIGINS
 from coterie.labeling.keywords import Terms, unique_labels
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, ROW_GROUP, Artifacts, payload_slice, write_table
 from coterie.runs.plan import Plan
@@ -20,9 +21,6 @@ DESCRIBED_ROWS = 200_000
 """Documents whose payloads are read for keywords; of more, every so many-th."""
 
 REPRESENTATIVES = 10
-ORIGINS = ("fitted", "assigned", "reassigned")
-"""How a member came by its group: in the fit, by its likeness to those that were, or as noise above the budget."""
-
 NO_PROVIDER = "no language model is configured: the labels are keywords"
 Rows = NDArray[np.int64]
 
@@ -61,7 +59,7 @@ class _Result:
     noise: Rows
     distances: NDArray[np.float32]
     probabilities: NDArray[np.float32]
-    origin: NDArray[np.int64]
+    origin: NDArray[np.int8]
 
 
 def save_rows(folder: Path, parts: Sequence[tuple[str, Any, list[str]]]) -> None:
@@ -163,8 +161,8 @@ def _attribute_result(folder: Path) -> _Result:
         for each in found
     ]
     ordered = _depth_first(groups)
-    nothing = np.zeros(rows, np.int64)
-    return _Result(ordered, nothing[:0], np.zeros(rows, np.float32), np.ones(rows, np.float32), nothing)
+    fitted = np.zeros(rows, np.int8)
+    return _Result(ordered, np.empty(0, np.int64), np.zeros(rows, np.float32), np.ones(rows, np.float32), fitted)
 
 
 def _depth_first(groups: Sequence[Group]) -> list[Group]:

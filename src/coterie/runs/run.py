@@ -24,7 +24,7 @@ from coterie.documents import queries as documents
 from coterie.documents.collections import spaces_of
 from coterie.engine.errors import EngineError
 from coterie.engine.memory import preflight
-from coterie.engine.specs import SPECS, KMeansParams
+from coterie.engine.specs import SPECS
 from coterie.jobs import queue
 from coterie.jobs.job import Canceled, Job, JobFailed
 from coterie.kit.clock import iso
@@ -149,13 +149,8 @@ def load_vectors(services: Services, tenant: Tenant, plan: Plan, folder: Path) -
     sizes = {each.dimensions for each in members if len(each.pks)}
     if len(sizes) > 1:
         raise JobFailed(f"the collections' '{name}' vectors differ in dimension ({sizes}): cluster them one by one")
-    if plan.algorithm == "kmeans" and KMeansParams(**plan.params).n_clusters > total:
-        raise JobFailed(
-            f"n_clusters={plan.params['n_clusters']} is more than the {total} documents with a vector '{name}': "
-            "lower n_clusters or add documents"
-        )
     dimensions = sizes.pop() or 0
-    _fits(services.settings, plan, total, dimensions)
+    check_size(services.settings, plan, total, dimensions)
     out = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=(total, dimensions))
     documents.read_matrix(services.vectors, members, out)
     out.flush()
@@ -163,7 +158,7 @@ def load_vectors(services: Services, tenant: Tenant, plan: Plan, folder: Path) -
     return {"documents": total, "without_vector": sum(each.without for each in members), "feature": name}
 
 
-def _fits(settings: Settings, plan: Plan, rows: int, dimensions: int) -> None:
+def check_size(settings: Settings, plan: Plan, rows: int, dimensions: int) -> None:
     """Raise JobFailed, before anything is loaded, if this worker has too little memory for the run or it would take
     hours."""
     usable = usable_bytes() if settings.memory_mib is None else settings.memory_mib * MIB

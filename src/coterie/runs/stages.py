@@ -10,17 +10,14 @@ import orjson
 from numpy.typing import NDArray
 
 from coterie.compute.executor import StageError
-from coterie.engine.arrays import NOISE, Labels, unit_rows
+from coterie.engine.arrays import NOISE, ORIGINS, Labels, unit_rows
 from coterie.engine.cluster import cluster
 from coterie.engine.describe import describe
 from coterie.engine.errors import EngineError
 from coterie.engine.hdbscan import prepare as compile_kernels
 from coterie.engine.hierarchy import MOST_GROUPS, branches
 from coterie.engine.quality import quality
-from coterie.engine.specs import SPECS
-
-FITTED, ASSIGNED, REASSIGNED = range(3)
-"""How a row came by its group, in `origin.npy`: in the fit, by its likeness to those, or as noise above the budget."""
+from coterie.engine.specs import SPECS, by_cosine
 
 Report = Callable[[float], None]
 
@@ -49,13 +46,14 @@ def fit(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
             SPECS[plan["algorithm"]](**plan["params"]),
             sample_size=plan["sample_size"],
             max_noise_ratio=plan["max_noise_ratio"],
+            hierarchical=plan["hierarchical"],
             seed=plan["seed"],
         )
     except EngineError as error:
         raise StageError(error.code, error.message) from error
     np.save(scratch / "labels.npy", found.labels)
     np.save(scratch / "probabilities.npy", found.probabilities)
-    np.save(scratch / "origin.npy", np.where(found.reassigned, REASSIGNED, np.where(found.sampled, FITTED, ASSIGNED)))
+    np.save(scratch / "origin.npy", found.origin)
     if found.stability is not None:
         np.save(scratch / "stability.npy", found.stability)
     if found.parting is not None:
@@ -95,16 +93,16 @@ def characterize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[s
     if not plan["metrics"]:
         return {}
     density = plan["algorithm"] in ("hdbscan", "dbscan", "optics")
-    cosine = plan["normalize"] or "cosine" in (plan["params"].get("metric"), plan["params"].get("affinity"))
+    cosine = plan["normalize"] or by_cosine(SPECS[plan["algorithm"]](**plan["params"]))
     measures = quality(np.asarray(matrix), labels, cosine=cosine, density=density, seed=plan["seed"])
     return {**measures, **_shares(np.load(scratch / "origin.npy"), labels, found.distances)}
 
 
-def _shares(origin: NDArray[np.int64], labels: Labels, distances: NDArray[np.float32]) -> dict[str, float]:
+def _shares(origin: NDArray[np.int8], labels: Labels, distances: NDArray[np.float32]) -> dict[str, float]:
     """What share of the documents was not in the fit, or was noise above the budget, and how far these are from their
     groups' centroids, as the mean over those that have a group."""
     shares = {}
-    for code, name in ((FITTED, "fitted"), (ASSIGNED, "assigned"), (REASSIGNED, "reassigned")):
+    for code, name in enumerate(ORIGINS):
         own = origin == code
         if own.any():
             shares[f"{name}_ratio"] = float(own.mean())
