@@ -349,9 +349,9 @@ def test_a_worker_s_memory_bounds_its_runs() -> None:
     plan = of_definition(
         {"vector_config": definition, "attribute_config": None, "input_collections": ["c"], "llm_labeling": {}}
     )
-    check_size(Settings(memory_mib=1024), plan, 50_000, 512)
+    check_size(Settings(memory_mib=1400), plan, 50_000, 512)
     with pytest.raises(JobFailed, match="this worker may use") as error:
-        check_size(Settings(memory_mib=1024, job_concurrency=2), plan, 50_000, 512)
+        check_size(Settings(memory_mib=1400, job_concurrency=2), plan, 50_000, 512)
     assert "sample_size to " in str(error.value)
 
 
