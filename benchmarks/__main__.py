@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import engine, fields, importing, listing, load, starting
+from benchmarks import engine, fields, importing, listing, load, maps, starting
 
 BENCHMARKS = {
     "importing": importing.main,
@@ -11,6 +11,7 @@ BENCHMARKS = {
     "fields": fields.main,
     "load": load.main,
     "engine": engine.main,
+    "maps": maps.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

@@ -150,7 +150,11 @@ def test_a_definition_that_cannot_be_honoured_is_refused_by_name(
 @pytest.mark.parametrize(
     ("change", "status", "words"),
     [
-        ({"config": {"dimensionality_reduction": {"method": "umap"}}}, 400, "dimensionality_reduction"),
+        ({"config": {"dimensionality_reduction": {"method": "lda"}}}, 422, "dimensionality_reduction"),
+        ({"config": {"dimensionality_reduction": {"method": "umap", "n_components": 1}}}, 422, "n_components"),
+        ({"config": {"dimensionality_reduction": {"method": "tsne", "perplexity": 0}}}, 422, "perplexity"),
+        ({"config": {"whitening": 0}}, 422, "whitening"),
+        ({"config": {"vis_n_components": 4}}, 422, "vis_n_components"),
         ({"config": {"hierarchical": "deep"}}, 422, "hierarchical"),
         ({"config": {"max_hierarchy_depth": 6}}, 422, "max_hierarchy_depth"),
         (

@@ -62,6 +62,7 @@ DEVIATIONS: dict[str, str] = {
     "DocumentCreateRequest.collection_id type": _OPTIONAL,
     "DocumentCreateRequest.object_id required": _OPTIONAL,
     "DocumentCreateRequest.object_id type": _OPTIONAL,
+    "ClusteringConfig.dimensionality_reduction type": "principal components besides",
     "FeatureVectorRef.feature_address required": _BOTH_SPELLINGS,
     "FeatureVectorRef.feature_address type": _BOTH_SPELLINGS,
     "POST /v1/clusters/{cluster_id}/data request": "the body may be left out",

@@ -121,7 +121,7 @@ def test_exact_neighbours_are_the_nearest(rows: int) -> None:
 def test_most_approximate_neighbours_are_the_nearest_and_all_distances_are_true() -> None:
     rows, _ = clouds(6000)
     exact = exact_neighbours(rows, 15)
-    found = approximate_neighbours(rows, principal_components(rows, seed=1), 15, seed=1)
+    found = approximate_neighbours(rows, principal_components(rows, seed=1).of(rows), 15, seed=1)
     recall = np.mean([len(set(a) & set(b)) / 15 for a, b in zip(exact.indices, found.indices, strict=True)])
     assert recall > 0.8
     for row in range(0, 6000, 500):

@@ -1,6 +1,5 @@
 """Runs against a real service and worker."""
 
-import zlib
 from typing import Any
 
 import numpy as np
@@ -12,26 +11,10 @@ from coterie.config import Settings
 from coterie.jobs.job import JobFailed
 from coterie.runs.plan import of_definition
 from coterie.runs.run import check_size
+from runs.support import run
 from support import HDBSCAN, KMEANS, add_cluster, add_collection, blobs
 
 CONFIG = {"algorithm": "hdbscan", "feature_vector": {"vector_name": "bring_your_own"}}
-
-
-@pytest.fixture
-def namespace(service: Service, request: pytest.FixtureRequest) -> Any:
-    """A client in a namespace of its own."""
-    name = f"{request.node.name[:40]}-{zlib.crc32(request.node.name.encode())}".replace("/", "-")
-    with service.client() as client:
-        assert client.post("/v1/namespaces", json={"namespace_name": name}).status_code == 200
-        namespace_id = client.get(f"/v1/namespaces/{name}").json()["namespace_id"]
-        client.headers["X-Namespace"] = namespace_id
-        yield client
-
-
-def run(client: Any, identifier: str, **query: Any) -> dict[str, Any]:
-    task = client.post(f"/v1/clusters/{identifier}/execute", params=query)
-    assert task.status_code == 200, task.text
-    return wait_for_task(client, task.json()["task_id"])
 
 
 def test_a_density_run_finds_the_groups_and_keeps_noise(namespace: Any, service: Service) -> None:

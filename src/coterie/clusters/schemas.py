@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from coterie.api.schemas import DocumentedAs, ListRequest, PaginationResponse, RequestModel
-from coterie.engine.specs import DBSCANParams, HDBSCANParams, KMeansParams, Params
+from coterie.engine.specs import DBSCANParams, HDBSCANParams, KMeansParams, Params, Reduction
 from coterie.kit.clock import utc_now
 from coterie.kit.names import check_name
 from coterie.tasks.schemas import TaskStatusEnum
@@ -42,6 +42,12 @@ GroupsPerLevel = Annotated[
     list[Annotated[int, Field(ge=2, le=5000)]] | None,
     Field(max_length=4, description="With `hierarchical`: how many groups of groups each level has, from the top."),
 ]
+AnyReduction = Annotated[Reduction | None, Field(discriminator="method", description="Cluster in fewer dimensions.")]
+Whitening = Annotated[
+    float | None,
+    Field(gt=0, le=1e6, description="Soft ZCA: variances are evened out, the less the greater this (try 0.1 to 1)."),
+]
+MapDimensions = Annotated[Literal[2, 3], Field(description="Of the map that a run draws.")]
 NOISE_BUDGET = "At most this share of the documents stays noise; the best placed of the rest join the nearest groups."
 
 
@@ -77,7 +83,6 @@ class VectorBasedConfig(RequestModel):
         "output_strategy": "single",
         "effective_feature_method": "mean",
         "enrich_source": False,
-        "vis_n_components": 2,
     }
 
     feature_extractor_name: str = Field(default_factory=str, max_length=255)
@@ -93,6 +98,14 @@ class VectorBasedConfig(RequestModel):
     max_hierarchy_depth: int | None = Field(None, ge=1, le=5, description="Levels of `hierarchical`, with the groups.")
     groups_per_level: GroupsPerLevel = None
     max_noise_ratio: float | None = Field(None, ge=0, le=1, description=NOISE_BUDGET)
+    whitening: Whitening = None
+    dimensionality_reduction: AnyReduction = None
+    vis_n_components: MapDimensions = 2
+    layout_stability: Literal["align", "transform", "none"] | None = Field(
+        None,
+        description="What becomes of the last run's map: `align` (the default) turns the new one to fit, `transform` "
+        "leaves documents where they were and places new ones among them, `none` draws anew.",
+    )
 
 
 class AttributeBasedConfig(RequestModel):

@@ -105,7 +105,7 @@ def _tree(matrix: Matrix, spec: HDBSCANParams, neighbours: int, exact: bool, see
         lists = exact_neighbours(matrix, wanted)
         core = core_distances(lists, neighbours)
         return as_walked(spanning_tree(matrix, lists, core, alpha=spec.alpha), lists, core, spec.alpha)
-    projected = principal_components(matrix, seed=seed)
+    projected = principal_components(matrix, seed=seed).of(matrix)
     lists = approximate_neighbours(matrix, projected, wanted, seed=seed)
     core = core_distances(lists, neighbours)
     return spanning_tree(matrix, lists, core, alpha=spec.alpha, projected=projected, seed=seed)

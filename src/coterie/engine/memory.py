@@ -13,9 +13,13 @@ from coterie.engine.specs import (
     HDBSCANParams,
     KMeansParams,
     MeanShiftParams,
+    NoReduction,
     OPTICSParams,
     Params,
+    PCAParams,
+    Reduction,
     SpectralParams,
+    TSNEParams,
 )
 
 MOST_ROWS: dict[type[Any], int] = {
@@ -25,6 +29,15 @@ MOST_ROWS: dict[type[Any], int] = {
     OPTICSParams: 20_000,
 }
 """These compare all pairs, or worse: beyond so many rows a fit would take hours."""
+
+MOST_PLACED = 20_000
+"""Rows that a map or UMAP places by descent; of more, a sample of so many."""
+
+MOST_IN_A_TREE = 5_000
+"""Rows that t-SNE places in two or three dimensions; of more, a sample of so many."""
+
+MOST_IN_PAIRS = 1_000
+"""Rows that it places in more dimensions, where it compares all pairs in every round."""
 
 BASE = 360 * 2**20
 """Bytes of a process that has the libraries in memory and computes nothing."""
@@ -61,6 +74,23 @@ def peak_bytes(rows: int, dimensions: int, spec: Params) -> int:
         case MeanShiftParams():
             extra = 2 * data + pairs
     return BASE + data + extra
+
+
+def reduction_bytes(rows: int, dimensions: int, reduction: Reduction) -> int:
+    """An upper bound of the memory that `reduce` takes beside the matrix (rows, dimensions), its result included."""
+    match reduction:
+        case NoReduction():
+            return 0
+        case PCAParams():
+            return 8 * rows * reduction.n_components + 3 * 4 * min(rows, MOST_PLACED) * dimensions
+        case TSNEParams() if reduction.n_components > 3:
+            placed, pairs = MOST_IN_PAIRS, 12 * 8 * MOST_IN_PAIRS**2
+        case TSNEParams():
+            placed, pairs = MOST_IN_A_TREE, int(64 * 3 * reduction.perplexity) * MOST_IN_A_TREE
+        case _:
+            placed, pairs = MOST_PLACED, LIST_BYTES * reduction.n_neighbors * MOST_PLACED
+    among = 4 * rows * (6 * reduction.n_components + 32) if rows > placed else 0
+    return pairs + 4 * 4 * min(rows, placed) * (dimensions + reduction.n_components) + among
 
 
 def preflight(rows: int, dimensions: int, spec: Params, *, sample_size: int | None, limit: int | None) -> None:

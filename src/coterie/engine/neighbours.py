@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from coterie.engine.arrays import Matrix, drawn
 from coterie.engine.describe import centroids_of
@@ -124,13 +125,39 @@ def approximate_neighbours(matrix: Matrix, projected: Matrix, k: int, *, seed: i
     return Neighbours(indices, distances)
 
 
-def principal_components(matrix: Matrix, *, seed: int, dimensions: int = DIMENSIONS) -> Matrix:
-    """The rows in their first principal components, as a seeded sample of them has these; (n, at most `dimensions`)."""
+class Projection(NamedTuple):
+    """A linear map of rows: `basis` (d, p), and the `centre` (d) that it takes to the origin."""
+
+    basis: Matrix
+    centre: Matrix
+
+    def of(self, rows: Matrix) -> Matrix:
+        """The rows (n, d) projected, (n, p); by blocks, so that the number of threads changes no sum."""
+        projected = np.empty((len(rows), self.basis.shape[1]), np.float32)
+        shift = self.centre @ self.basis
+
+        def project(start: int) -> None:
+            part = slice(start, start + STRETCH)
+            np.subtract(rows[part] @ self.basis, shift, out=projected[part])
+
+        with Workers() as workers:
+            workers.each(project, [(start,) for start in range(0, len(rows), STRETCH)])
+        return projected
+
+
+def principal_components(matrix: Matrix, *, seed: int, dimensions: int = DIMENSIONS) -> Projection:
+    """To the first principal components of `matrix` (n, d), at most `dimensions`, as a seeded sample has them."""
+    centre, _, vectors = spectrum(matrix, seed=seed)
+    return Projection(np.ascontiguousarray(vectors[:, :dimensions]), centre)
+
+
+def spectrum(matrix: Matrix, *, seed: int) -> tuple[Matrix, NDArray[np.float32], Matrix]:
+    """The mean (d) of a seeded sample of rows, and the variances (d) along its principal axes (d, d), widest first."""
     sample = matrix[drawn(len(matrix), SAMPLE, seed)]
     mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
-    _, vectors = np.linalg.eigh((sample - mean).T @ (sample - mean))
-    basis = np.ascontiguousarray(vectors[:, ::-1][:, :dimensions])
-    return np.ascontiguousarray(matrix @ basis - mean @ basis)
+    with threadpool_limits(1, "blas"):
+        values, vectors = np.linalg.eigh((sample - mean).T @ (sample - mean))
+    return mean, np.maximum(values[::-1], 0) / len(sample), vectors[:, ::-1]
 
 
 def nearest(rows: Matrix, targets: Matrix) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -150,6 +177,43 @@ def nearest(rows: Matrix, targets: Matrix) -> tuple[NDArray[np.int64], NDArray[n
     with Workers() as workers:
         workers.each(look, [(start,) for start in range(0, len(rows), block)])
     return index, distance
+
+
+def neighbours_among(rows: Matrix, targets: Matrix, k: int, *, seed: int, probes: int = PROBES) -> Neighbours:
+    """Most of the k nearest of `targets` (m, d) for each of `rows` (n, d), by such cells; as far as they are from each
+    other in the targets' principal components."""
+    projection = principal_components(targets, seed=seed)
+    order, starts, centres, projected = _cells(projection.of(targets), seed)
+    halves = np.einsum("ij,ij->i", projected, projected) / np.float32(2)
+    lengths = np.einsum("ij,ij->i", centres, centres)
+    ids = np.arange(len(targets), dtype=np.int32)
+    near = _nearest_cells(centres, probes)
+    flat = projection.of(rows)
+    indices = np.empty((len(rows), k), np.int32)
+    distances = np.empty((len(rows), k), np.float32)
+
+    def look(start: int) -> None:
+        part = slice(start, start + STRETCH)
+        own = flat[part]
+        cells = (lengths - 2 * (own @ centres.T)).argmin(axis=1)
+        by_cell = np.argsort(cells, kind="stable")
+        bounds = np.searchsorted(cells[by_cell], np.arange(len(centres) + 1))
+        scores, found = _nobody(len(own), k)
+        for cell in np.unique(cells):
+            span = slice(bounds[cell], bounds[cell + 1])
+            asking = own[by_cell[span]]
+            for other in near[cell]:
+                theirs = slice(starts[other], starts[other + 1])
+                table = asking @ projected[theirs].T
+                kernels.keep_best_of_rows(table, halves[theirs], -STRETCH, ids[theirs], scores[span], found[span])
+        squares = np.einsum("ij,ij->i", own, own)[by_cell, None] - 2 * scores
+        listed = found != NOBODY
+        indices[part][by_cell] = np.where(listed, order[np.where(listed, found, 0)], -1)
+        distances[part][by_cell] = np.sqrt(np.maximum(squares, 0))
+
+    with Workers() as workers:
+        workers.each(look, [(start,) for start in range(0, len(rows), STRETCH)])
+    return Neighbours(indices, distances)
 
 
 def _nobody(rows: int, k: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:

@@ -1,4 +1,4 @@
-"""What to compute: one frozen dataclass an algorithm, with the v1 API's names, types, limits and defaults.
+"""What to compute: one frozen dataclass an algorithm or reduction, with the v1 API's names, types, limits and defaults.
 
 Plain dataclasses with `annotated_types`, so that they validate requests (Pydantic reads the constraints), stand in the
 OpenAPI page, and load nothing numeric. `n_jobs` is accepted and changes nothing: a worker uses the processors it has,
@@ -7,7 +7,7 @@ and the labels do not depend on how many those are.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
 
@@ -170,6 +170,61 @@ SPECS: dict[str, type[Params]] = {
     "optics": OPTICSParams,
 }
 """The algorithms, by their name in the API."""
+
+Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
+
+
+@dataclass(frozen=True)
+class PCAParams:
+    """Principal components (Pearson 1901)."""
+
+    method: Literal["pca"] = "pca"
+    n_components: Annotated[int, Ge(2), Le(256)] = 50
+    random_state: Seed = DEFAULT_SEED
+
+
+@dataclass(frozen=True)
+class UMAPParams:
+    """UMAP (McInnes, Healy and Melville 2018)."""
+
+    method: Literal["umap"] = "umap"
+    n_components: Annotated[int, Ge(2), Le(256)] = 2
+    random_state: Seed = DEFAULT_SEED
+    n_neighbors: Annotated[int, Ge(2), Le(200)] = 15
+    min_dist: Annotated[float, Ge(0), Le(1)] = 0.1
+
+
+@dataclass(frozen=True)
+class TSNEParams:
+    """t-SNE (van der Maaten and Hinton 2008; in up to three dimensions as in van der Maaten 2014)."""
+
+    method: Literal["tsne"] = "tsne"
+    n_components: Annotated[int, Ge(2), Le(256)] = 2
+    random_state: Seed = DEFAULT_SEED
+    perplexity: Annotated[float, Gt(0), Le(500)] = 30.0
+    learning_rate: Annotated[float, Gt(0), Le(100_000)] = 200.0
+
+
+@dataclass(frozen=True)
+class NoReduction:
+    """Vectors are clustered as they are."""
+
+    method: Literal["none"] = "none"
+
+
+Reduction = PCAParams | UMAPParams | TSNEParams | NoReduction
+REDUCTIONS: dict[str, type[Reduction]] = {
+    "pca": PCAParams,
+    "umap": UMAPParams,
+    "tsne": TSNEParams,
+    "none": NoReduction,
+}
+"""The reductions, by their name in the API."""
+
+
+def is_map(reduction: Reduction, dimensions: int) -> bool:
+    """Whether what a reduction gives is a map of so many dimensions already."""
+    return isinstance(reduction, UMAPParams | TSNEParams) and reduction.n_components == dimensions
 
 
 def by_cosine(spec: Params) -> bool:

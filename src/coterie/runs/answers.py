@@ -93,9 +93,9 @@ def groups(name: str, run_id: str, artifacts: Artifacts) -> dict[str, Any]:
 
 
 def artifacts(
-    name: str, run_id: str, files: Artifacts, centroids: bool, page: tuple[int, int] | None
+    name: str, run_id: str, files: Artifacts, centroids: bool, page: tuple[int, int] | None, axes: str
 ) -> dict[str, Any]:
-    """The answer of `/artifacts`; `page` is (offset, limit) where members are wanted."""
+    """The answer of `/artifacts`; `page` is (offset, limit) where members are wanted, on the `axes` of the map."""
     return {
         "cluster_id": name,
         "run_id": run_id,
@@ -103,7 +103,7 @@ def artifacts(
         "members_key": files.members_key,
         "files": files.files(),
         "centroids": _centroids(files.groups()) if centroids else [],
-        "members": [_point(row) for row in files.members(*page)] if page else [],
+        "members": [_point(row, axes) for row in files.members(*page)] if page else [],
     }
 
 
@@ -159,11 +159,10 @@ def _member(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _point(row: Mapping[str, Any]) -> dict[str, Any]:
+def _point(row: Mapping[str, Any], axes: str) -> dict[str, Any]:
     return {
         "point_id": row["point_id"],
         "cluster_id": row["cluster_id"],
-        "x": row["x"],
-        "y": row["y"],
+        **{axis: row[axis] for axis in axes},
         "payload": orjson.loads(row["payload"]),
     }

@@ -77,6 +77,11 @@ class Artifacts:
         """A page of `members.parquet`."""
         return [row for block in self.blocks(offset, limit) for row in block]
 
+    def places(self) -> pa.Table | None:
+        """Every member's ids and place on the map; None without the file."""
+        path = self.blobs.path(self.members_key)
+        return pq.read_table(path, columns=["point_id", "collection_id", "x", "y", "z"]) if path.exists() else None
+
     def blocks(self, offset: int, limit: int) -> Iterator[list[dict[str, Any]]]:
         """The same, a row group at a time."""
         return _blocks(str(self.blobs.path(self.members_key)), offset, limit)

@@ -50,6 +50,7 @@ def group_documents(services: Services, tenant: Tenant, plan: Plan, folder: Path
         "sampled": len(pks),
         "warnings": [MISSING_ADVICE] if only_missing else [],
         "metrics": {},
+        "map": {},
     }
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from coterie.clusters.methods import check_levels, check_method, check_names, names_of, params_of
 from coterie.clusters.schemas import AttributeBasedConfig, VectorBasedConfig
 from coterie.clusters.service import vector_names_of
-from coterie.engine.specs import DEFAULT_SEED
+from coterie.engine.specs import DEFAULT_SEED, NoReduction, Reduction
 from coterie.kit.errors import BadRequest, invalid
-from coterie.runs.schemas import ClusteringConfig, ExecuteClusterRequest, FeatureAddress, FeatureVectorRef, NoReduction
+from coterie.runs.schemas import ExecuteClusterRequest, FeatureAddress, FeatureVectorRef
 
 DEPTH = 3
 """Levels of a hierarchical run that does not say."""
@@ -33,6 +33,10 @@ class Plan:
     max_noise_ratio: float | None = None
     max_hierarchy_depth: int = DEPTH
     groups_per_level: list[int] | None = None
+    whitening: float | None = None
+    reduction: dict[str, Any] | None = None
+    vis_n_components: int = 2
+    layout_stability: str = "align"
     seed: int = DEFAULT_SEED
 
 
@@ -67,13 +71,16 @@ def of_definition(resource: Mapping[str, Any]) -> Plan:
         max_noise_ratio=by_vector.max_noise_ratio,
         max_hierarchy_depth=by_vector.max_hierarchy_depth or DEPTH,
         groups_per_level=by_vector.groups_per_level,
+        whitening=by_vector.whitening,
+        reduction=_reduction(by_vector.dimensionality_reduction),
+        vis_n_components=by_vector.vis_n_components,
+        layout_stability=by_vector.layout_stability or "align",
     )
 
 
 def of_request(request: ExecuteClusterRequest, collection_ids: list[str]) -> Plan:
     """The plan of a request's own configuration. Raises BadRequest, Invalid."""
     config = request.config
-    _refuse(config)
     depth = config.max_hierarchy_depth if "max_hierarchy_depth" in config.model_fields_set else None
     check_levels(config.hierarchical, depth, config.groups_per_level)
     params = check_method(config.algorithm, config.algorithm_params, ("body", "config", "algorithm_params"))
@@ -94,13 +101,14 @@ def of_request(request: ExecuteClusterRequest, collection_ids: list[str]) -> Pla
         max_noise_ratio=config.max_noise_ratio,
         max_hierarchy_depth=config.max_hierarchy_depth,
         groups_per_level=config.groups_per_level,
+        whitening=config.whitening,
+        reduction=_reduction(config.dimensionality_reduction),
+        vis_n_components=config.vis_n_components,
     )
 
 
-def _refuse(config: ClusteringConfig) -> None:
-    reduction = config.dimensionality_reduction
-    if reduction is not None and not isinstance(reduction, NoReduction):
-        raise BadRequest("'dimensionality_reduction' does not run in this version; leave it out or send method 'none'")
+def _reduction(asked: Reduction | None) -> dict[str, Any] | None:
+    return None if asked is None or isinstance(asked, NoReduction) else asdict(asked)
 
 
 def _names(ref: FeatureVectorRef) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 import coterie
@@ -53,13 +55,15 @@ class Group:
 
 @dataclass(frozen=True)
 class _Result:
-    """The groups in the order of the files, the rows that are in none, and per row a distance and a strength."""
+    """The groups in the order of the files, the rows that are in none, and per row a distance, a strength, how it
+    came to its group, and where it stands on the map (n, 2 or 3)."""
 
     groups: list[Group]
     noise: Rows
     distances: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     origin: NDArray[np.int8]
+    coordinates: NDArray[np.float32] | None = None
 
 
 def save_rows(folder: Path, parts: Sequence[tuple[str, Any, list[str]]]) -> None:
@@ -67,6 +71,25 @@ def save_rows(folder: Path, parts: Sequence[tuple[str, Any, list[str]]]) -> None
     np.save(folder / "pks.npy", np.concatenate([pks for _, pks, _ in parts]))
     spans = [{"collection_id": collection_id, "ids": ids} for collection_id, _, ids in parts]
     (folder / "rows.json").write_bytes(orjson.dumps(spans))
+
+
+def save_earlier_map(artifacts: Artifacts, plan: Plan, folder: Path) -> None:
+    """Where the documents stood on an earlier run's map, to `earlier.npy` (n, 2 or 3), NaN for those that did not; no
+    file where that map has other dimensions or there is none."""
+    axes = "xyz"[: plan.vis_n_components]
+    earlier = artifacts.places()
+    if earlier is None or (earlier["z"].null_count == 0) != (plan.vis_n_components == 3) or earlier["x"].null_count:
+        return
+    ids, of_collection = _documents(folder)
+    before = _keys(earlier["collection_id"], earlier["point_id"])
+    at = pc.index_in(_keys(pa.array(of_collection), pa.array(ids)), before)
+    found = np.column_stack([earlier[axis].take(at).to_numpy() for axis in axes])
+    np.save(folder / "earlier.npy", found)
+
+
+def _keys(collection_ids: pa.Array, ids: pa.Array) -> pa.Array:
+    """A document's id is its own within its collection only."""
+    return pc.binary_join_element_wise(collection_ids, ids, "/")
 
 
 def write_results(
@@ -114,7 +137,7 @@ def _vector_result(folder: Path) -> _Result:
     if (folder / "branches.json").exists():
         groups = _depth_first([*_branches(orjson.loads((folder / "branches.json").read_bytes()), groups), *groups])
     probabilities, origin = np.load(folder / "probabilities.npy"), np.load(folder / "origin.npy")
-    return _Result(groups, order[: starts[0]], distances, probabilities, origin)
+    return _Result(groups, order[: starts[0]], distances, probabilities, origin, np.load(folder / "coordinates.npy"))
 
 
 def _branches(found: Sequence[Mapping[str, Any]], leaves: Sequence[Group]) -> list[Group]:
@@ -206,16 +229,18 @@ def _member_blocks(
                 payloads[number] = payload_slice(resource["metadata"])
                 if owners[number] >= 0 and (start + number) % stride == 0:
                     _count(terms, int(owners[number]), resource["metadata"], result.groups, parents)
-        none = [None] * len(rows)
+        places: list[Sequence[Any]] = [[None] * len(rows)] * 3
+        if result.coordinates is not None:
+            places[: result.coordinates.shape[1]] = result.coordinates[rows].T
         yield {
             "point_id": [ids[row] for row in rows],
             "collection_id": [of_collection[row] for row in rows],
             "cluster_id": [result.groups[number].id if number >= 0 else NOISE_ID for number in owners],
             "distance_to_centroid": result.distances[rows],
             "probability": result.probabilities[rows],
-            "x": none,
-            "y": none,
-            "z": none,
+            "x": places[0],
+            "y": places[1],
+            "z": places[2],
             "payload": payloads,
             "origin": [ORIGINS[code] for code in result.origin[rows]],
         }
@@ -257,7 +282,7 @@ def _cluster_columns(
         "feature_dimensions": [len(group.centroid) for group in groups],
         "parent_cluster_id": [group.parent for group in groups],
         "hierarchy_level": [group.level for group in groups],
-        "reduction_method": [None] * count,
+        "reduction_method": [plan.reduction and plan.reduction["method"]] * count,
         "parameters": [orjson.dumps(plan.params).decode()] * count,
         "algorithm": [plan.algorithm] * count,
         "run_id": [files.run_id] * count,
@@ -289,6 +314,7 @@ def _summary(plan: Plan, found: Mapping[str, Any], result: _Result, artifacts: A
         "noise_points": noise,
         "documents_without_vector": found["without_vector"],
         "documents_fitted": found["sampled"],
+        **found["map"],
     }
     return {
         "parquet_path": artifacts.clusters_key,

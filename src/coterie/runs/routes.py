@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Body, Query, Request, Response
@@ -139,14 +139,21 @@ def get_cluster_artifacts(
     include_members: bool = False,
     limit: Annotated[int, Query(ge=1, le=100_000)] = 1_000,
     offset: Annotated[int, Query(ge=0, le=2**62)] = 0,
-    projection_method: str | None = None,
+    projection_method: Literal["2d", "3d"] | None = None,
 ) -> Response:
     """The files of the newest completed run, and what is in them."""
-    if projection_method is not None:
-        raise BadRequest("'projection_method': runs have no map coordinates in this version; leave it out")
     name, run = _results(services, tenant, cluster_id)
+    plan = orjson.loads(run.plan)
+    drawn = 0 if plan["attributes"] else plan.get("vis_n_components", 2)
+    wanted = drawn if projection_method is None else int(projection_method[0])
+    if wanted > drawn == 0:
+        raise BadRequest("a grouping by attributes has no map: leave 'projection_method' out")
+    if wanted > drawn:
+        raise BadRequest(f"the run's map has {drawn} dimensions: set 'vis_n_components' to {wanted} and run it again")
     page = (offset, limit) if include_members else None
-    return json_response(answers.artifacts(name, run.id, _artifacts(services, tenant, run), include_centroids, page))
+    axes = "xyz"[: max(wanted, 2)]
+    found = answers.artifacts(name, run.id, _artifacts(services, tenant, run), include_centroids, page, axes)
+    return json_response(found)
 
 
 def _submit(

@@ -23,14 +23,15 @@ from coterie.config import MIB, Settings
 from coterie.documents import queries as documents
 from coterie.documents.collections import spaces_of
 from coterie.engine.errors import EngineError
-from coterie.engine.memory import preflight
-from coterie.engine.specs import SPECS
+from coterie.engine.memory import preflight, reduction_bytes
+from coterie.engine.specs import REDUCTIONS, SPECS
 from coterie.jobs import queue
 from coterie.jobs.job import Canceled, Job, JobFailed
 from coterie.kit.clock import iso
+from coterie.runs.artifacts import Artifacts
 from coterie.runs.attributes import group_documents
 from coterie.runs.plan import Plan
-from coterie.runs.results import RunFiles, save_rows, write_results
+from coterie.runs.results import RunFiles, save_earlier_map, save_rows, write_results
 from coterie.runs.service import artifact_prefix
 from coterie.store.tables import clusters, collections, runs
 
@@ -56,7 +57,7 @@ class ClusterRun:
         if plan.attributes:
             found = job.step("group", lambda: group_documents(self.services, tenant, plan, files.folder), share=0.05)
         else:
-            found = self._by_vectors(job, tenant, plan, files.folder)
+            found = self._by_vectors(job, tenant, plan, run, files.folder)
         summary = job.step("write", lambda: write_results(self.services, tenant, plan, files, found), share=0.7)
         shutil.rmtree(files.folder, ignore_errors=True)
         job.step("publish", lambda: self._publish(job, run.id, summary), share=0.95)
@@ -74,14 +75,32 @@ class ClusterRun:
         _change_run(tx, row, status, shown)
         self._mark_cluster(tx, row, {"status": status, "error": error})
 
-    def _by_vectors(self, job: Job, tenant: Tenant, plan: Plan, folder: Path) -> dict[str, Any]:
+    def _by_vectors(self, job: Job, tenant: Tenant, plan: Plan, run: Row[Any], folder: Path) -> dict[str, Any]:
         arguments = {"folder": str(folder), "plan": asdict(plan)}
-        loaded = job.step("load", lambda: load_vectors(self.services, tenant, plan, folder), share=0.02)
+        loaded = job.step("load", lambda: self._load(tenant, plan, run, folder), share=0.02)
         fit = job.compute("fit", "coterie.runs.stages:fit", arguments, begin=0.15, end=0.5)
         fitted = job.step("fit", fit, share=0.15)
-        look = job.compute("characterize", "coterie.runs.stages:characterize", arguments, begin=0.5, end=0.7)
+        look = job.compute("characterize", "coterie.runs.stages:characterize", arguments, begin=0.5, end=0.6)
         measured = job.step("characterize", look, share=0.5)
-        return {**loaded, **fitted, "metrics": measured}
+        draw = job.compute("map", "coterie.runs.stages:draw", arguments, begin=0.6, end=0.7)
+        drawn = job.step("map", draw, share=0.6)
+        return {**loaded, **fitted, "metrics": measured, "map": drawn}
+
+    def _load(self, tenant: Tenant, plan: Plan, run: Row[Any], folder: Path) -> dict[str, Any]:
+        loaded = load_vectors(self.services, tenant, plan, folder)
+        earlier = self._run_before(run)
+        if earlier is not None and plan.layout_stability != "none":
+            prefix = artifact_prefix(tenant.internal_id, tenant.namespace_id, earlier)
+            save_earlier_map(Artifacts(self.services.blobs, prefix), plan, folder)
+        return loaded
+
+    def _run_before(self, run: Row[Any]) -> str | None:
+        """The newest run of the same definition that has completed."""
+        if run.cluster_id is None:
+            return None
+        done = select(runs.c.id).where(runs.c.cluster_id == run.cluster_id, runs.c.status == queue.COMPLETED)
+        with self.services.db.read() as tx:
+            return tx.scalar(done.order_by(runs.c.created_at.desc(), runs.c.pk.desc()).limit(1))
 
     def _find(self, run_id: str) -> Row[Any]:
         with self.services.db.read() as tx:
@@ -162,7 +181,12 @@ def check_size(settings: Settings, plan: Plan, rows: int, dimensions: int) -> No
     """Raise JobFailed, before anything is loaded, if this worker has too little memory for the run or it would take
     hours."""
     usable = usable_bytes() if settings.memory_mib is None else settings.memory_mib * MIB
-    limit = usable // settings.job_concurrency - (4 * rows * dimensions if plan.normalize else 0)
+    copies = 4 * rows * dimensions * (plan.normalize + (plan.whitening is not None))
+    if plan.reduction is not None:
+        reduction = REDUCTIONS[plan.reduction["method"]](**plan.reduction)
+        copies += 4 * rows * dimensions + reduction_bytes(rows, dimensions, reduction)
+        dimensions = plan.reduction["n_components"]
+    limit = usable // settings.job_concurrency - copies
     try:
         preflight(rows, dimensions, SPECS[plan.algorithm](**plan.params), sample_size=plan.sample_size, limit=limit)
     except EngineError as error:

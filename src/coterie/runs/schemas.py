@@ -10,10 +10,13 @@ from coterie.api.schemas import DocumentedAs, LogicalOperator, PaginationRespons
 from coterie.clusters.schemas import (
     NOISE_BUDGET,
     AnyParams,
+    AnyReduction,
     ClusteringAlgorithm,
     CollectionIds,
     GroupsPerLevel,
     LLMLabeling,
+    MapDimensions,
+    Whitening,
 )
 from coterie.kit.clock import utc_now
 
@@ -37,43 +40,18 @@ class FeatureVectorRef(RequestModel):
     vector_name: str | None = Field(None, max_length=255)
 
 
-class TSNEParams(BaseModel):
-    """t-SNE (van der Maaten and Hinton 2008). Does not run in this version."""
-
-    method: Literal["tsne"] = "tsne"
-    n_components: int = Field(2, ge=2, le=256)
-    random_state: int = 42
-    perplexity: float = Field(30.0, gt=0)
-    learning_rate: float = Field(200.0, gt=0)
-
-
-class UMAPParams(BaseModel):
-    """UMAP (McInnes, Healy and Melville 2018). Does not run in this version."""
-
-    method: Literal["umap"] = "umap"
-    n_components: int = Field(2, ge=2, le=256)
-    random_state: int = 42
-    n_neighbors: int = Field(15, ge=2)
-    min_dist: float = Field(0.1, ge=0, le=1)
-
-
-class NoReduction(BaseModel):
-    """Vectors are clustered as they are."""
-
-    method: Literal["none"] = "none"
-
-
 class ClusteringConfig(RequestModel):
-    """What to compute, in the body of a request. `normalize_features` scales vectors to length one first."""
+    """What to compute, in the body of a request. `normalize_features` scales vectors to length one first; then they are
+    whitened and reduced, if asked for, and clustered."""
 
     algorithm: ClusteringAlgorithm
     algorithm_params: Annotated[Any, DocumentedAs(AnyParams)] = None
     feature_vector: FeatureVectorRef
     additional_features: list[str] = Field(default_factory=list, max_length=0)
     normalize_features: bool = True
-    dimensionality_reduction: Annotated[TSNEParams | UMAPParams | NoReduction, Field(discriminator="method")] | None = (
-        None
-    )
+    whitening: Whitening = None
+    dimensionality_reduction: AnyReduction = None
+    vis_n_components: MapDimensions = 2
     hierarchical: bool = Field(False, description="Groups of groups above the groups.")
     max_hierarchy_depth: int = Field(3, ge=1, le=5, description="Levels of `hierarchical`, the groups included.")
     groups_per_level: GroupsPerLevel = None
@@ -100,10 +78,11 @@ class ExecuteClusterRequest(RequestModel):
 class ExecuteByIdRequest(RequestModel):
     """What differs for this run only."""
 
-    NEUTRAL: ClassVar[Mapping[str, Any]] = {"mode": "full", "assignment_threshold": 0.5, "vis_n_components": 2}
+    NEUTRAL: ClassVar[Mapping[str, Any]] = {"mode": "full", "assignment_threshold": 0.5}
 
     sample_size: int | None = Field(None, ge=2, le=1_000_000)
     llm_labeling: LLMLabeling | None = None
+    vis_n_components: Literal[2, 3] | None = None
 
 
 class ClusterCentroid(BaseModel):

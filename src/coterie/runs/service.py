@@ -37,8 +37,9 @@ def start_definition(
     """Start a run of a stored definition; its task. Raises NotFound, Conflict."""
     row = find_cluster(tx, tenant, identifier)
     plan = of_definition(orjson.loads(row.resource))
-    if plan.attributes and changes.get("sample_size") is not None:
-        raise BadRequest("'sample_size' has no meaning for a grouping by attributes, which takes every document")
+    for name in ("sample_size", "vis_n_components"):
+        if plan.attributes and name in changes:
+            raise BadRequest(f"'{name}' has no meaning for a grouping by attributes, which takes every document")
     plan = replace(plan, **changes)
     return start_run(tx, tenant, plan, now, cluster=row, wait=wait)
 

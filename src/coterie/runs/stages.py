@@ -10,27 +10,34 @@ import orjson
 from numpy.typing import NDArray
 
 from coterie.compute.executor import StageError
-from coterie.engine.arrays import NOISE, ORIGINS, Labels, unit_rows
+from coterie.engine.arrays import NOISE, ORIGINS, Labels, Matrix, unit_rows
 from coterie.engine.cluster import cluster
 from coterie.engine.describe import describe
 from coterie.engine.errors import EngineError
 from coterie.engine.hdbscan import prepare as compile_kernels
 from coterie.engine.hierarchy import MOST_GROUPS, branches
+from coterie.engine.layout import align, among, layout
 from coterie.engine.quality import quality
-from coterie.engine.specs import SPECS, by_cosine
+from coterie.engine.reduction import reduce, whiten
+from coterie.engine.specs import REDUCTIONS, SPECS, Reduction, by_cosine, is_map
 
 Report = Callable[[float], None]
+
+LEAST_SHARED = 20
+"""Documents that two runs must share for the map of one to be laid by that of the other."""
 
 
 def prepare(report: Report) -> float:
     """Have the engine's loops compiled before the first job needs them; the seconds it took."""
     begun = time.perf_counter()
     compile_kernels()
+    layout(np.random.default_rng(0).normal(size=(64, 8)).astype(np.float32), seed=0)
     return time.perf_counter() - begun
 
 
 def fit(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
-    """`vectors.npy` (n, d) to `labels.npy`, `probabilities.npy`; with `normalize`, `unit.npy` takes the vectors' place.
+    """`vectors.npy` (n, d) to `labels.npy`, `probabilities.npy`; with `normalize`, `unit.npy` takes the vectors' place,
+    and where they are whitened or reduced `space.npy` (n, p) holds what was clustered.
 
     Raises StageError for what the engine refuses.
     """
@@ -39,10 +46,16 @@ def fit(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
     if plan["normalize"]:
         matrix = unit_rows(matrix)
         np.save(scratch / "unit.npy", matrix)
-    report(0.1)
     try:
+        space = matrix if plan["whitening"] is None else whiten(matrix, plan["whitening"], seed=plan["seed"])
+        report(0.1)
+        if plan["reduction"] is not None:
+            space = reduce(space, _reduction(plan))
+            report(0.4)
+        if space is not matrix:
+            np.save(scratch / "space.npy", space)
         found = cluster(
-            matrix,
+            space,
             SPECS[plan["algorithm"]](**plan["params"]),
             sample_size=plan["sample_size"],
             max_noise_ratio=plan["max_noise_ratio"],
@@ -69,8 +82,7 @@ def fit(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
 def characterize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, float]:
     """Labels to `centroids.npy`, `distances.npy` and `groups.json`; the measures of quality."""
     scratch = Path(folder)
-    name = "unit.npy" if plan["normalize"] else "vectors.npy"
-    matrix = np.load(scratch / name, mmap_mode="r")
+    matrix = _vectors(scratch, plan)
     labels = np.load(scratch / "labels.npy")
     found = describe(matrix, labels)
     np.save(scratch / "centroids.npy", found.centroids)
@@ -98,6 +110,41 @@ def characterize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[s
     return {**measures, **_shares(np.load(scratch / "origin.npy"), labels, found.distances)}
 
 
+def draw(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, str]:
+    """`coordinates.npy` (n, 2 or 3), the map of what was clustered, laid as `earlier.npy` (n, 2 or 3; NaN where a
+    document is new) was, if there is that; what was done for it, and why."""
+    scratch = Path(folder)
+    clustered = scratch / "space.npy"
+    matrix = np.load(clustered, mmap_mode="r") if clustered.exists() else _vectors(scratch, plan)
+    earlier = _optional(scratch / "earlier.npy")
+    if earlier is None:
+        applied, reason = "none", "there is no earlier map to lay this one by"
+        places = _map(matrix, plan)
+    else:
+        known = np.flatnonzero(np.isfinite(earlier).all(axis=1))
+        before = earlier[known].astype(np.float32)
+        shared = f"{len(known):,} documents that the run before has too"
+        if len(known) < LEAST_SHARED:
+            applied, reason = "none", f"only {shared}, and {LEAST_SHARED} are needed"
+            places = _map(matrix, plan)
+        elif plan["layout_stability"] == "transform":
+            applied, reason = "transform", f"placed among {shared}"
+            places = among(matrix, known, before, seed=plan["seed"])
+        else:
+            applied, reason = "aligned", f"turned to fit {shared}"
+            places = align(_map(matrix, plan), before, known)
+    np.save(scratch / "coordinates.npy", places)
+    return {"layout_stability_applied": applied, "layout_stability_reason": reason}
+
+
+def _map(matrix: Matrix, plan: dict[str, Any]) -> Matrix:
+    dimensions = plan["vis_n_components"]
+    if plan["reduction"] is not None and is_map(_reduction(plan), dimensions):
+        return matrix
+    compared = unit_rows(matrix) if by_cosine(SPECS[plan["algorithm"]](**plan["params"])) else matrix
+    return layout(compared, dimensions, seed=plan["seed"])
+
+
 def _shares(origin: NDArray[np.int8], labels: Labels, distances: NDArray[np.float32]) -> dict[str, float]:
     """What share of the documents was not in the fit, or was noise above the budget, and how far these are from their
     groups' centroids, as the mean over those that have a group."""
@@ -109,6 +156,16 @@ def _shares(origin: NDArray[np.int8], labels: Labels, distances: NDArray[np.floa
             if (own & (labels != NOISE)).any():
                 shares[f"{name}_distance"] = float(distances[own & (labels != NOISE)].mean(dtype=np.float64))
     return shares
+
+
+def _vectors(scratch: Path, plan: dict[str, Any]) -> Matrix:
+    """What describes the groups: the vectors, at length one if the plan says so."""
+    matrix: Matrix = np.load(scratch / ("unit.npy" if plan["normalize"] else "vectors.npy"), mmap_mode="r")
+    return matrix
+
+
+def _reduction(plan: dict[str, Any]) -> Reduction:
+    return REDUCTIONS[plan["reduction"]["method"]](**plan["reduction"])
 
 
 def _optional(path: Path) -> NDArray[np.float64] | None:
