@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.machine import describe
 from benchmarks.vectors import PICTURES, Labelled, fashion, planted
-from coterie.engine.cluster import cluster
+from coterie.engine.clustering import cluster
 from coterie.engine.specs import HDBSCANParams
 
 SPEC = HDBSCANParams(min_cluster_size=10, min_samples=5)

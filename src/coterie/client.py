@@ -137,6 +137,11 @@ class Client:
         listed: Json = self.request("POST", "/v1/clusters/list", dict(body or {}), params=page)
         return listed
 
+    def suggest_cluster(self, body: Mapping[str, Any]) -> Json:
+        """Start the search for a definition; its task, whose `outputs` will hold it."""
+        suggestion: Json = self.request("POST", "/v1/clusters/suggest", json=body)
+        return suggestion
+
     def run_cluster(self, identifier: str, **changes: Any) -> Json:
         """Start a run; its task."""
         task: Json = self.request("POST", f"/v1/clusters/{identifier}/execute", changes)

@@ -79,11 +79,14 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     from coterie.jobs.job import Handler  # noqa: PLC0415
     from coterie.jobs.worker import Worker  # noqa: PLC0415
     from coterie.runs.run import ClusterRun  # noqa: PLC0415
+    from coterie.runs.suggest import JOB as SUGGEST_JOB  # noqa: PLC0415
+    from coterie.runs.suggest import ClusterSuggestion  # noqa: PLC0415
     from coterie.tenancy.namespaces import DELETE_JOB, NamespaceDeletion, resume_deletions  # noqa: PLC0415
 
     services, _ = open_services(settings)
     handlers: dict[str, Handler] = {
         "cluster.run": ClusterRun(services),
+        SUGGEST_JOB: ClusterSuggestion(services),
         DELETE_JOB: NamespaceDeletion(services.vectors, services.blobs),
     }
     with services.db.write() as tx:

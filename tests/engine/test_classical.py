@@ -12,7 +12,7 @@ from sklearn.cluster import DBSCAN, OPTICS, AgglomerativeClustering, MeanShift, 
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
-from coterie.engine.cluster import cluster
+from coterie.engine.clustering import cluster
 from coterie.engine.errors import EngineError
 from coterie.engine.memory import MOST_ROWS, peak_bytes, preflight
 from coterie.engine.specs import (
@@ -155,7 +155,7 @@ def test_a_seed_is_a_parameter() -> None:
 MEASURE = """
 import resource
 import numpy as np
-from coterie.engine.cluster import cluster
+from coterie.engine.clustering import cluster
 from coterie.engine.hdbscan import prepare
 from coterie.engine.specs import *
 prepare()

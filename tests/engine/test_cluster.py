@@ -1,5 +1,8 @@
 """The engine against scikit-learn, on real digits, and by what must not change a result."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 from threadpoolctl import threadpool_limits
 
 from coterie.engine.arrays import NOISE, as_matrix, unit_rows
-from coterie.engine.cluster import by_size, cluster
+from coterie.engine.clustering import by_size, cluster
 from coterie.engine.describe import describe
 from coterie.engine.errors import EngineError
 from coterie.engine.quality import quality
@@ -214,3 +217,16 @@ def test_unit_rows_leave_zeros_alone() -> None:
 )
 def test_what_cannot_be_honoured_is_named(spec: Params, names: list[str]) -> None:
     assert [name for name, _ in refusals(spec)] == names
+
+
+def test_the_engine_s_door_loads_numerics_only_when_asked() -> None:
+    code = (
+        "import sys, coterie.engine.specs, coterie.engine\n"
+        "assert not {'numpy', 'sklearn', 'numba'} & set(sys.modules)\n"
+        "from coterie.engine import EngineError, cluster, suggest\n"
+        "import coterie.engine.clustering, coterie.engine.sweep\n"
+        "from coterie.engine import cluster as again\n"
+        "assert again is cluster is coterie.engine.clustering.cluster\n"
+        "assert not hasattr(coterie.engine, 'nothing')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

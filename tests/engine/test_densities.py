@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from coterie.engine import hdbscan as engine
 from coterie.engine.arrays import NOISE, as_matrix
-from coterie.engine.cluster import cluster
+from coterie.engine.clustering import cluster
 from coterie.engine.densities import condense
 from coterie.engine.hdbscan import core_distances, hdbscan
 from coterie.engine.neighbours import approximate_neighbours, exact_neighbours, principal_components

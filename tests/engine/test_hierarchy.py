@@ -6,7 +6,7 @@ from hdbscan.validity import validity_index
 from sklearn.metrics import adjusted_rand_score
 
 from coterie.engine.arrays import NOISE
-from coterie.engine.cluster import cluster
+from coterie.engine.clustering import cluster
 from coterie.engine.describe import centroids_of
 from coterie.engine.hierarchy import branches
 from coterie.engine.quality import dbcv, quality

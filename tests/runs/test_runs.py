@@ -9,8 +9,8 @@ import pytest
 from conftest import Service, wait_for_task
 from coterie.config import Settings
 from coterie.jobs.job import JobFailed
+from coterie.runs.loading import check_size
 from coterie.runs.plan import of_definition
-from coterie.runs.run import check_size
 from runs.support import run
 from support import HDBSCAN, KMEANS, add_cluster, add_collection, blobs
 

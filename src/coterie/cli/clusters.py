@@ -18,7 +18,7 @@ clusters = typer.Typer(no_args_is_help=True, help="Create, run, list and show cl
 def create(
     name: Annotated[str | None, typer.Argument(help="The definition's name.")] = None,
     collection: Annotated[list[str] | None, typer.Option(help="A collection's name or id; repeat it.")] = None,
-    method: Annotated[str, typer.Option(help="hdbscan or kmeans.")] = "hdbscan",
+    method: Annotated[str, typer.Option(help="The algorithm.")] = "hdbscan",
     extractor: Annotated[str, typer.Option(help="The vectors' name.")] = "bring_your_own",
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="name=value of the method; repeat it.")
@@ -36,6 +36,38 @@ def create(
     definition = _read(file) if file else _definition(name, collection, method, extractor, parameter, attribute)
     with connect(url, api_key, namespace, data_dir) as client:
         _print(_call(client.create_cluster, definition))
+
+
+@clusters.command("suggest")
+def suggest(
+    collection: Annotated[list[str], typer.Option(help="A collection's name or id; repeat it.")],
+    extractor: Annotated[str, typer.Option(help="The vectors' name.")] = "bring_your_own",
+    seconds: Annotated[int, typer.Option(min=1, max=3600, help="How long to look.")] = 60,
+    rows: Annotated[int, typer.Option(min=1, help="So many lines of the table.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the definition alone, for `create --file`.")] = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+    namespace: Namespace = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Try algorithms and parameters on a sample, show the best ones and print a definition of the first."""
+    body = {
+        "collection_ids": collection,
+        "feature_vector": {"feature_address": extractor},
+        "time_budget_seconds": seconds,
+    }
+    with connect(url, api_key, namespace, data_dir) as client:
+        task_id = _call(client.suggest_cluster, body)["task_id"]
+        wait_with_bar(client, task_id, "suggest")
+        task = client.get_task(task_id)
+    if not as_json:
+        found = task["additional_data"]
+        _table(
+            ["", "method", "parameters", "groups", "noise", "modul.", "stable", "score"],
+            [_suggestion(each) for each in found["suggestions"][:rows]],
+        )
+        typer.echo(f"{found['documents_sampled']} of {found['documents']} documents; {found['left_out']} not tried")
+    _print(task["outputs"][0])
 
 
 @clusters.command("run")
@@ -126,6 +158,16 @@ def wait_with_bar(client: "Client", task_id: str, title: str) -> None:
             fail(str(error))
 
 
+def _suggestion(each: dict[str, Any]) -> list[Any]:
+    config = each["vector_config"]
+    method = config["clustering_method"]
+    if "dimensionality_reduction" in config:
+        method = f"{config['dimensionality_reduction']['method']}+{method}"
+    params = "\n".join(f"{name}={value}" for name, value in config["algorithm_params"].items())
+    measures = [f"{each[name]:.2f}" for name in ("noise_ratio", "modularity", "stability", "score")]
+    return [each["rank"], method, params, each["groups"], *measures]
+
+
 def _definition(
     name: str | None,
     collections: list[str] | None,
@@ -189,7 +231,9 @@ def _table(titles: list[str], rows: list[list[Any]]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(*titles)
+    table = Table()
+    for title in titles:
+        table.add_column(title, overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     Console().print(table)

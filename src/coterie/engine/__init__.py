@@ -1,5 +1,23 @@
-"""The numeric core: arrays in, arrays out. It knows nothing of HTTP, SQL or files.
+"""Clustering of arrays: no I/O, seeded, on every core. `cluster` and `suggest` with the parameters in `specs`.
 
-Import what you need from its modules (`coterie.engine.cluster`, `coterie.engine.specs`, …): this one is empty so that a
-server can read the specs without loading scikit-learn.
+What is named here is loaded when it is asked for: the server reads the specs and shall not load the numerics.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from coterie.engine.errors import EngineError
+
+if TYPE_CHECKING:
+    from coterie.engine.clustering import Clustering, cluster
+    from coterie.engine.sweep import Sweep, suggest
+
+__all__ = ["Clustering", "EngineError", "Sweep", "cluster", "suggest"]
+
+_HOMES = {"Clustering": "clustering", "cluster": "clustering", "Sweep": "sweep", "suggest": "sweep"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

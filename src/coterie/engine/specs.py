@@ -222,6 +222,13 @@ REDUCTIONS: dict[str, type[Reduction]] = {
 """The reductions, by their name in the API."""
 
 
+SWEPT = ("kmeans", "hdbscan", "agglomerative", "gaussian_mixture")
+"""Algorithms that a suggestion compares; the others have a parameter in units of distance, or take hours."""
+
+MOST_SWEPT = 20_000
+"""Rows that it looks at."""
+
+
 def is_map(reduction: Reduction, dimensions: int) -> bool:
     """Whether what a reduction gives is a map of so many dimensions already."""
     return isinstance(reduction, UMAPParams | TSNEParams) and reduction.n_components == dimensions

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from coterie.clusters.methods import check_levels, check_method, check_names, names_of, params_of
+from coterie.clusters.methods import Loc, check_levels, check_method, check_names, names_of, params_of
 from coterie.clusters.schemas import AttributeBasedConfig, VectorBasedConfig
 from coterie.clusters.service import vector_names_of
 from coterie.engine.specs import DEFAULT_SEED, NoReduction, Reduction
@@ -91,7 +91,7 @@ def of_request(request: ExecuteClusterRequest, collection_ids: list[str]) -> Pla
         collection_ids=collection_ids,
         algorithm=config.algorithm,
         params=asdict(params),
-        vector_names=_names(config.feature_vector),
+        vector_names=names_of_reference(config.feature_vector, ("body", "config", "feature_vector")),
         attributes=[],
         hierarchical=config.hierarchical,
         normalize=config.normalize_features,
@@ -111,8 +111,8 @@ def _reduction(asked: Reduction | None) -> dict[str, Any] | None:
     return None if asked is None or isinstance(asked, NoReduction) else asdict(asked)
 
 
-def _names(ref: FeatureVectorRef) -> list[str]:
-    loc = ("body", "config", "feature_vector")
+def names_of_reference(ref: FeatureVectorRef, loc: Loc) -> list[str]:
+    """The names that vectors referred to may have. Raises BadRequest, Invalid."""
     if ref.feature_address is not None and ref.vector_name is not None:
         raise BadRequest("'feature_address' and 'vector_name' say the same thing; send one of them")
     address = ref.feature_address

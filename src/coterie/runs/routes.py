@@ -36,7 +36,9 @@ from coterie.runs.schemas import (
     ExecuteClusterResponse,
     ExecutionResponse,
     ListExecutionsResponse,
+    SuggestClustersRequest,
 )
+from coterie.runs.suggest import start_suggestion
 from coterie.store.tables import tasks
 from coterie.tasks.schemas import TaskResponse
 
@@ -69,6 +71,14 @@ def submit_clustering_job(
 ) -> Response:
     """Run a configuration as a job; with `cluster_id` its result becomes that definition's."""
     return json_response(_submit(body, cluster_id, tenant, services, wait_in_line))
+
+
+@router.post("/suggest", response_model=TaskResponse)
+def suggest_clusters(body: SuggestClustersRequest, tenant: Creator, services: Context) -> Response:
+    """Find a definition as a job. The task's `outputs` then hold it, fit for `POST /v1/clusters`, and `additional_data`
+    the table of `suggestions`, the best first."""
+    with services.db.write() as tx:
+        return json_response(start_suggestion(tx, tenant, body, iso(services.clock.now())))
 
 
 @router.post("/{cluster_id}/execute", response_model=TaskResponse, responses=CONFLICT)

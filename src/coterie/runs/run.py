@@ -12,28 +12,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 from sqlalchemy import Connection, Row, select, update
 
 from coterie.api.context import Services, Tenant
 from coterie.clusters.service import change_cluster
-from coterie.compute.memory import usable_bytes
-from coterie.config import MIB, Settings
-from coterie.documents import queries as documents
-from coterie.documents.collections import spaces_of
-from coterie.engine.errors import EngineError
-from coterie.engine.memory import preflight, reduction_bytes
-from coterie.engine.specs import REDUCTIONS, SPECS
 from coterie.jobs import queue
-from coterie.jobs.job import Canceled, Job, JobFailed
+from coterie.jobs.job import Canceled, Job
 from coterie.kit.clock import iso
 from coterie.runs.artifacts import Artifacts
 from coterie.runs.attributes import group_documents
+from coterie.runs.loading import load_vectors
 from coterie.runs.plan import Plan
-from coterie.runs.results import RunFiles, save_earlier_map, save_rows, write_results
+from coterie.runs.results import RunFiles, save_earlier_map, write_results
 from coterie.runs.service import artifact_prefix
-from coterie.store.tables import clusters, collections, runs
+from coterie.store.tables import clusters, runs
 
 
 class ClusterRun:
@@ -148,60 +141,6 @@ class ClusterRun:
             self._mark_cluster(tx, run, changes, summary["text"])
             if not job.complete(tx, outputs, warnings=summary["run"]["warnings"]):
                 raise Canceled
-
-
-def load_vectors(services: Services, tenant: Tenant, plan: Plan, folder: Path) -> dict[str, Any]:
-    """The run's documents to `rows.arrow` and their vectors to `vectors.npy` (n, d), in the order they came.
-
-    Raises JobFailed, naming what is missing.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with services.db.read() as tx:
-        members = [_members(tx, tenant, plan, identity) for identity in plan.collection_ids]
-    name = plan.vector_names[-1]
-    total = sum(len(each.pks) for each in members)
-    if total == 0:
-        raise JobFailed(
-            f"no document of {', '.join(plan.collection_ids)} has a vector '{name}': "
-            "add vectors of that name, or name those that are there (GET /v1/collections/{id}/features)"
-        )
-    sizes = {each.dimensions for each in members if len(each.pks)}
-    if len(sizes) > 1:
-        raise JobFailed(f"the collections' '{name}' vectors differ in dimension ({sizes}): cluster them one by one")
-    dimensions = sizes.pop() or 0
-    check_size(services.settings, plan, total, dimensions)
-    out = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=(total, dimensions))
-    documents.read_matrix(services.vectors, members, out)
-    out.flush()
-    save_rows(folder, [(each.space.collection_id, each.pks, each.ids) for each in members])
-    return {"documents": total, "without_vector": sum(each.without for each in members), "feature": name}
-
-
-def check_size(settings: Settings, plan: Plan, rows: int, dimensions: int) -> None:
-    """Raise JobFailed, before anything is loaded, if this worker has too little memory for the run or it would take
-    hours."""
-    usable = usable_bytes() if settings.memory_mib is None else settings.memory_mib * MIB
-    copies = 4 * rows * dimensions * (plan.normalize + (plan.whitening is not None))
-    if plan.reduction is not None:
-        reduction = REDUCTIONS[plan.reduction["method"]](**plan.reduction)
-        copies += 4 * rows * dimensions + reduction_bytes(rows, dimensions, reduction)
-        dimensions = plan.reduction["n_components"]
-    limit = usable // settings.job_concurrency - copies
-    try:
-        preflight(rows, dimensions, SPECS[plan.algorithm](**plan.params), sample_size=plan.sample_size, limit=limit)
-    except EngineError as error:
-        raise JobFailed(error.message) from error
-
-
-def _members(tx: Connection, tenant: Tenant, plan: Plan, collection_id: str) -> documents.Members:
-    own = select(collections.c.id).where(
-        collections.c.id == collection_id, collections.c.namespace_id == tenant.namespace_id
-    )
-    if tx.scalar(own) is None:
-        raise JobFailed(f"collection '{collection_id}' was deleted: make a definition of collections that exist")
-    present = spaces_of(tx, collection_id)
-    name = next((name for name in plan.vector_names if name in present), plan.vector_names[-1])
-    return documents.load_members(tx, tenant, collection_id, name)
 
 
 def _change_run(tx: Connection, row: Row[Any], status: str, shown: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from coterie.clusters.schemas import (
     MapDimensions,
     Whitening,
 )
+from coterie.engine.specs import DEFAULT_SEED, MOST_SWEPT
 from coterie.kit.clock import utc_now
 
 MAX_PAGE = 100_000
@@ -73,6 +74,20 @@ class ExecuteClusterRequest(RequestModel):
     include_members: bool = False
     compute_metrics: bool = True
     save_artifacts: bool = False
+
+
+class SuggestClustersRequest(RequestModel):
+    """What to find a definition for. `sample_size` documents are looked at; the sweep ends with the budget."""
+
+    collection_ids: CollectionIds
+    feature_vector: FeatureVectorRef
+    algorithms: list[Literal["kmeans", "hdbscan", "agglomerative", "gaussian_mixture"]] = Field(
+        ["kmeans", "hdbscan", "agglomerative", "gaussian_mixture"], min_length=1, max_length=4
+    )
+    normalize_features: bool = True
+    sample_size: int = Field(3_000, ge=10, le=MOST_SWEPT)
+    time_budget_seconds: int = Field(60, ge=1, le=3600)
+    random_state: int = Field(DEFAULT_SEED, ge=0, lt=2**31)
 
 
 class ExecuteByIdRequest(RequestModel):

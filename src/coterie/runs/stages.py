@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from coterie.compute.executor import StageError
 from coterie.engine.arrays import NOISE, ORIGINS, Labels, Matrix, unit_rows
-from coterie.engine.cluster import cluster
+from coterie.engine.clustering import cluster
 from coterie.engine.describe import describe
 from coterie.engine.errors import EngineError
 from coterie.engine.hdbscan import prepare as compile_kernels
@@ -20,6 +21,7 @@ from coterie.engine.layout import align, among, layout
 from coterie.engine.quality import quality
 from coterie.engine.reduction import reduce, whiten
 from coterie.engine.specs import REDUCTIONS, SPECS, Reduction, by_cosine, is_map
+from coterie.engine.sweep import suggest
 
 Report = Callable[[float], None]
 
@@ -111,38 +113,68 @@ def characterize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[s
 
 
 def draw(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, str]:
-    """`coordinates.npy` (n, 2 or 3), the map of what was clustered, laid as `earlier.npy` (n, 2 or 3; NaN where a
+    """`coordinates.npy` (n, 2 or 3), the map of the vectors, laid as `earlier.npy` (n, 2 or 3; NaN where a
     document is new) was, if there is that; what was done for it, and why."""
     scratch = Path(folder)
-    clustered = scratch / "space.npy"
-    matrix = np.load(clustered, mmap_mode="r") if clustered.exists() else _vectors(scratch, plan)
     earlier = _optional(scratch / "earlier.npy")
     if earlier is None:
         applied, reason = "none", "there is no earlier map to lay this one by"
-        places = _map(matrix, plan)
+        places = _map(scratch, plan)
     else:
         known = np.flatnonzero(np.isfinite(earlier).all(axis=1))
         before = earlier[known].astype(np.float32)
         shared = f"{len(known):,} documents that the run before has too"
         if len(known) < LEAST_SHARED:
             applied, reason = "none", f"only {shared}, and {LEAST_SHARED} are needed"
-            places = _map(matrix, plan)
+            places = _map(scratch, plan)
         elif plan["layout_stability"] == "transform":
             applied, reason = "transform", f"placed among {shared}"
-            places = among(matrix, known, before, seed=plan["seed"])
+            places = among(_compared(scratch, plan), known, before, seed=plan["seed"])
         else:
             applied, reason = "aligned", f"turned to fit {shared}"
-            places = align(_map(matrix, plan), before, known)
+            places = align(_map(scratch, plan), before, known)
     np.save(scratch / "coordinates.npy", places)
     return {"layout_stability_applied": applied, "layout_stability_reason": reason}
 
 
-def _map(matrix: Matrix, plan: dict[str, Any]) -> Matrix:
+def _map(scratch: Path, plan: dict[str, Any]) -> Matrix:
     dimensions = plan["vis_n_components"]
     if plan["reduction"] is not None and is_map(_reduction(plan), dimensions):
-        return matrix
-    compared = unit_rows(matrix) if by_cosine(SPECS[plan["algorithm"]](**plan["params"])) else matrix
-    return layout(compared, dimensions, seed=plan["seed"])
+        places: Matrix = np.load(scratch / "space.npy")
+        return places
+    return layout(_compared(scratch, plan), dimensions, seed=plan["seed"])
+
+
+def _compared(scratch: Path, plan: dict[str, Any]) -> Matrix:
+    matrix = _vectors(scratch, plan)
+    return unit_rows(matrix) if by_cosine(SPECS[plan["algorithm"]](**plan["params"])) else matrix
+
+
+def sweep(report: Report, *, folder: str, asked: dict[str, Any], memory: int) -> dict[str, Any]:
+    """Candidates judged on `vectors.npy`, the best first. Raises StageError for what the engine refuses."""
+    matrix = np.load(Path(folder) / "vectors.npy")
+    try:
+        found = suggest(
+            unit_rows(matrix) if asked["normalize_features"] else matrix,
+            algorithms=asked["algorithms"],
+            seconds=asked["time_budget_seconds"],
+            memory=memory,
+            seed=asked["random_state"],
+            progress=report,
+        )
+    except EngineError as error:
+        raise StageError(error.code, error.message) from error
+    names = {kind: name for name, kind in SPECS.items()}
+    judged = [
+        {
+            "algorithm": names[type(each.candidate.spec)],
+            "params": asdict(each.candidate.spec),
+            "reduction": asdict(each.candidate.reduction),
+            "measures": {key: value for key, value in asdict(each).items() if key != "candidate"},
+        }
+        for each in found.judged
+    ]
+    return {"judged": judged, "left_out": found.left_out}
 
 
 def _shares(origin: NDArray[np.int8], labels: Labels, distances: NDArray[np.float32]) -> dict[str, float]:

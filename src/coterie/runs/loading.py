@@ -1,0 +1,115 @@
+"""From collections to arrays: the documents that have the vectors asked for, and whether a worker can take them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from coterie.api.context import Services, Tenant
+from coterie.compute.memory import usable_bytes
+from coterie.config import MIB, Settings
+from coterie.documents import queries as documents
+from coterie.documents.collections import spaces_of
+from coterie.engine.arrays import drawn
+from coterie.engine.errors import EngineError
+from coterie.engine.memory import preflight, reduction_bytes
+from coterie.engine.specs import REDUCTIONS, SPECS
+from coterie.jobs.job import JobFailed
+from coterie.runs.plan import Plan
+from coterie.runs.results import save_rows
+from coterie.store.tables import collections
+
+
+def find_vectors(
+    services: Services, tenant: Tenant, collection_ids: Sequence[str], names: Sequence[str]
+) -> list[documents.Members]:
+    """Of each collection the documents that have a vector of the first of the `names` that it has.
+
+    Raises JobFailed, naming what is missing, or when the vectors differ in dimension.
+    """
+    with services.db.read() as tx:
+        members = [_members(tx, tenant, identity, names) for identity in collection_ids]
+    if not any(len(each.pks) for each in members):
+        raise JobFailed(
+            f"no document of {', '.join(collection_ids)} has a vector '{names[-1]}': "
+            "add vectors of that name, or name those that are there (GET /v1/collections/{id}/features)"
+        )
+    sizes = {each.dimensions for each in members if len(each.pks)}
+    if len(sizes) > 1:
+        raise JobFailed(
+            f"the collections' '{names[-1]}' vectors differ in dimension ({sizes}): cluster them one by one"
+        )
+    return members
+
+
+def load_vectors(services: Services, tenant: Tenant, plan: Plan, folder: Path) -> dict[str, Any]:
+    """The run's documents to `pks.npy` and `rows.json`, and their vectors to `vectors.npy` (n, d), in the order they
+    came. Raises JobFailed."""
+    members = find_vectors(services, tenant, plan.collection_ids, plan.vector_names)
+    total = sum(len(each.pks) for each in members)
+    check_size(services.settings, plan, total, dimensions_of(members))
+    save_vectors(services, members, folder)
+    save_rows(folder, [(each.space.collection_id, each.pks, each.ids) for each in members])
+    without = sum(each.without for each in members)
+    return {"documents": total, "without_vector": without, "feature": plan.vector_names[-1]}
+
+
+def save_vectors(services: Services, members: Sequence[documents.Members], folder: Path) -> None:
+    """The members' vectors to `vectors.npy`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shape = (sum(len(each.pks) for each in members), dimensions_of(members))
+    out = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=shape)
+    documents.read_matrix(services.vectors, members, out)
+    out.flush()
+
+
+def sample_of(members: Sequence[documents.Members], size: int, seed: int) -> list[documents.Members]:
+    """At most so many of all members together, drawn by a seed."""
+    ends = np.cumsum([len(each.pks) for each in members])
+    chosen = drawn(int(ends[-1]), size, seed)
+    parts = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
+    starts = ends - [len(each.pks) for each in members]
+    return [
+        replace(each, pks=each.pks[part], ids=[each.ids[at] for at in part], keys=each.keys[part])
+        for each, part in zip(members, (part - start for part, start in zip(parts, starts, strict=True)), strict=True)
+    ]
+
+
+def dimensions_of(members: Sequence[documents.Members]) -> int:
+    """The vectors' length."""
+    return next(each.dimensions for each in members if len(each.pks)) or 0
+
+
+def usable(settings: Settings) -> int:
+    """Bytes that a job of this worker may take."""
+    whole = usable_bytes() if settings.memory_mib is None else settings.memory_mib * MIB
+    return whole // settings.job_concurrency
+
+
+def check_size(settings: Settings, plan: Plan, rows: int, dimensions: int) -> None:
+    """Raise JobFailed, before anything is loaded, if this worker has too little memory for the run or it would take
+    hours."""
+    copies = 4 * rows * dimensions * (plan.normalize + (plan.whitening is not None))
+    if plan.reduction is not None:
+        reduction = REDUCTIONS[plan.reduction["method"]](**plan.reduction)
+        copies += 4 * rows * dimensions + reduction_bytes(rows, dimensions, reduction)
+        dimensions = plan.reduction["n_components"]
+    spec, limit = SPECS[plan.algorithm](**plan.params), usable(settings) - copies
+    try:
+        preflight(rows, dimensions, spec, sample_size=plan.sample_size, limit=limit)
+    except EngineError as error:
+        raise JobFailed(error.message) from error
+
+
+def _members(tx: Connection, tenant: Tenant, collection_id: str, names: Sequence[str]) -> documents.Members:
+    own = select(collections.c.id).where(
+        collections.c.id == collection_id, collections.c.namespace_id == tenant.namespace_id
+    )
+    if tx.scalar(own) is None:
+        raise JobFailed(f"collection '{collection_id}' was deleted: make a definition of collections that exist")
+    present = spaces_of(tx, collection_id)
+    name = next((name for name in names if name in present), names[-1])
+    return documents.load_members(tx, tenant, collection_id, name)
