@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import engine, fields, importing, listing, load, maps, starting
+from benchmarks import engine, fields, growth, importing, listing, load, maps, partitions, starting
 
 BENCHMARKS = {
     "importing": importing.main,
@@ -12,6 +12,8 @@ BENCHMARKS = {
     "load": load.main,
     "engine": engine.main,
     "maps": maps.main,
+    "partitions": partitions.main,
+    "growth": growth.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

@@ -15,6 +15,7 @@ from coterie.engine.arrays import NOISE, as_matrix, unit_rows
 from coterie.engine.clustering import by_size, cluster
 from coterie.engine.describe import describe
 from coterie.engine.errors import EngineError
+from coterie.engine.kmeans import lloyd
 from coterie.engine.quality import quality
 from coterie.engine.specs import (
     AgglomerativeParams,
@@ -230,3 +231,24 @@ def test_the_engine_s_door_loads_numerics_only_when_asked() -> None:
         "assert not hasattr(coterie.engine, 'nothing')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_beyond_a_sample_k_means_ends_where_scikit_learn_does_on_any_number_of_threads() -> None:
+    dice = np.random.default_rng(3)
+    centres = dice.normal(size=(12, 80))
+    rows = (centres[dice.integers(12, size=12_000)] + dice.normal(size=(12_000, 80)) * 0.8).astype(np.float32)
+    found = cluster(rows, KMeansParams(n_clusters=12, n_init=2)).labels
+    theirs = KMeans(12, n_init=2, random_state=1).fit(rows)
+    ours = describe(rows, found)
+    assert (ours.variances * ours.sizes).sum() < 1.005 * theirs.inertia_
+    assert adjusted_rand_score(found, theirs.labels_) > 0.95
+    with threadpool_limits(1):
+        assert (cluster(rows, KMeansParams(n_clusters=12, n_init=2)).labels == found).all()
+    few = cluster(np.repeat(rows[:3], 4_000, axis=0), KMeansParams(n_clusters=5)).labels
+    assert len(np.unique(few)) == 3
+
+
+def test_a_centre_that_loses_its_rows_stays() -> None:
+    rows = blobs(groups=2)
+    labels = lloyd(rows, np.vstack([rows[:1], rows[-1:], rows[:1] + 1000]), most=10, tolerance=0)
+    assert (labels == np.repeat([0, 1], 20)).all()

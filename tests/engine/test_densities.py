@@ -19,7 +19,8 @@ from coterie.engine.arrays import NOISE, as_matrix
 from coterie.engine.clustering import cluster
 from coterie.engine.densities import condense
 from coterie.engine.hdbscan import core_distances, hdbscan
-from coterie.engine.neighbours import approximate_neighbours, exact_neighbours, principal_components
+from coterie.engine.neighbours import approximate_neighbours, exact_neighbours
+from coterie.engine.projection import principal_components
 from coterie.engine.spanning import spanning_tree
 from coterie.engine.specs import HDBSCANParams
 from support import blobs

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from coterie.engine.arrays import NOISE, Labels, Matrix
-from coterie.engine.neighbours import exact_neighbours, nearest
+from coterie.engine.nearest import distances_to, nearest
+from coterie.engine.neighbours import exact_neighbours
 
 REACH_QUANTILE = 0.99
 """A row joins a group within the distance that this share of the group's rows keep to their nearest fellow."""
@@ -16,12 +17,13 @@ REACH_QUANTILE = 0.99
 
 def by_centroid(rows: Matrix, centroids: Matrix) -> Labels:
     """The nearest centroid's label of each row."""
-    return nearest(rows, centroids)[0].astype(np.int32)
+    return nearest(rows, centroids)
 
 
 def by_density(rows: Matrix, sample: Matrix, labels: Labels) -> Labels:
     """The label of each row's nearest sampled row within that group's reach, else noise."""
-    closest, distance = nearest(rows, sample)
+    closest = nearest(rows, sample)
+    distance = distances_to(rows, sample, closest)
     assigned = labels[closest]
     reach = reaches(sample, labels)
     grouped = assigned != NOISE

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from coterie.engine.arrays import NOISE, Labels, Matrix, drawn
 from coterie.engine.assign import reaches
-from coterie.engine.neighbours import nearest
+from coterie.engine.nearest import distances_to, nearest
 
 COMPARED = 20_000
 """Grouped rows that noise is compared with; of more, a seeded sample."""
@@ -24,7 +24,8 @@ def within_budget(matrix: Matrix, labels: Labels, most: float, *, seed: int) -> 
     if excess <= 0 or len(grouped) == 0:
         return labels, moved
     grouped = grouped[drawn(len(grouped), COMPARED, seed)]
-    closest, distance = nearest(matrix[noise], matrix[grouped])
+    closest = nearest(matrix[noise], matrix[grouped])
+    distance = distances_to(matrix[noise], matrix[grouped], closest)
     wanted = labels[grouped[closest]]
     reach = reaches(matrix[grouped], labels[grouped])[wanted]
     place = np.divide(distance, reach, out=np.full(len(noise), np.inf), where=reach > 0)

@@ -21,8 +21,8 @@ from coterie.engine.neighbours import (
     Neighbours,
     approximate_neighbours,
     exact_neighbours,
-    principal_components,
 )
+from coterie.engine.projection import principal_components
 from coterie.engine.spanning import SpanningTree, as_walked, spanning_tree
 from coterie.engine.specs import DEFAULT_SEED, HDBSCANParams
 

@@ -14,7 +14,8 @@ from scipy.sparse import csr_array
 from coterie.engine.arrays import Matrix, drawn
 from coterie.engine.kernels.layout import descend, memberships
 from coterie.engine.memory import MOST_PLACED
-from coterie.engine.neighbours import Neighbours, exact_neighbours, neighbours_among, principal_components
+from coterie.engine.neighbours import Neighbours, exact_neighbours, neighbours_among
+from coterie.engine.projection import principal_components
 
 SUPPORT = 4
 """Sampled rows among which another one is placed."""

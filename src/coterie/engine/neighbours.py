@@ -8,29 +8,21 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from coterie.engine.arrays import Matrix, drawn
 from coterie.engine.describe import centroids_of
 from coterie.engine.kernels import search as kernels
 from coterie.engine.kmeans import kmeans
+from coterie.engine.nearest import nearest
+from coterie.engine.projection import SAMPLE, principal_components
 from coterie.engine.specs import KMeansParams
 from coterie.engine.threads import Workers
 
 BLOCK = 1024
 """Rows on either side of a product: its result, 4 MiB, stays in a processor's cache."""
 
-TABLE = 2**24
-"""Entries that a table of rows and targets has at most."""
-
 SPARE = 4
 """Candidates beyond those wanted, against the rounding of products."""
-
-SAMPLE = 16_384
-"""Rows of which the principal components and the cells are learnt."""
-
-DIMENSIONS = 64
-"""Candidates among very many rows are found in so many principal components."""
 
 CANDIDATES = 2
 """So many times as many candidates as are wanted are taken there, to be compared in full."""
@@ -125,60 +117,6 @@ def approximate_neighbours(matrix: Matrix, projected: Matrix, k: int, *, seed: i
     return Neighbours(indices, distances)
 
 
-class Projection(NamedTuple):
-    """A linear map of rows: `basis` (d, p), and the `centre` (d) that it takes to the origin."""
-
-    basis: Matrix
-    centre: Matrix
-
-    def of(self, rows: Matrix) -> Matrix:
-        """The rows (n, d) projected, (n, p); by blocks, so that the number of threads changes no sum."""
-        projected = np.empty((len(rows), self.basis.shape[1]), np.float32)
-        shift = self.centre @ self.basis
-
-        def project(start: int) -> None:
-            part = slice(start, start + STRETCH)
-            np.subtract(rows[part] @ self.basis, shift, out=projected[part])
-
-        with Workers() as workers:
-            workers.each(project, [(start,) for start in range(0, len(rows), STRETCH)])
-        return projected
-
-
-def principal_components(matrix: Matrix, *, seed: int, dimensions: int = DIMENSIONS) -> Projection:
-    """To the first principal components of `matrix` (n, d), at most `dimensions`, as a seeded sample has them."""
-    centre, _, vectors = spectrum(matrix, seed=seed)
-    return Projection(np.ascontiguousarray(vectors[:, :dimensions]), centre)
-
-
-def spectrum(matrix: Matrix, *, seed: int) -> tuple[Matrix, NDArray[np.float32], Matrix]:
-    """The mean (d) of a seeded sample of rows, and the variances (d) along its principal axes (d, d), widest first."""
-    sample = matrix[drawn(len(matrix), SAMPLE, seed)]
-    mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
-    with threadpool_limits(1, "blas"):
-        values, vectors = np.linalg.eigh((sample - mean).T @ (sample - mean))
-    return mean, np.maximum(values[::-1], 0) / len(sample), vectors[:, ::-1]
-
-
-def nearest(rows: Matrix, targets: Matrix) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """For each of `rows` (n, d) the index of its nearest of `targets` (m, d) and their euclidean distance; of equally
-    near ones the first."""
-    index = np.empty(len(rows), np.int64)
-    distance = np.empty(len(rows), np.float32)
-    lengths = np.einsum("ij,ij->i", targets, targets)
-    block = max(1, min(BLOCK, TABLE // len(targets)))
-
-    def look(start: int) -> None:
-        part = slice(start, start + block)
-        table = lengths - 2 * (rows[part] @ targets.T)
-        index[part] = table.argmin(axis=1)
-        distance[part] = np.linalg.norm(rows[part] - targets[index[part]], axis=1)
-
-    with Workers() as workers:
-        workers.each(look, [(start,) for start in range(0, len(rows), block)])
-    return index, distance
-
-
 def neighbours_among(rows: Matrix, targets: Matrix, k: int, *, seed: int, probes: int = PROBES) -> Neighbours:
     """Most of the k nearest of `targets` (m, d) for each of `rows` (n, d), by such cells; as far as they are from each
     other in the targets' principal components."""
@@ -254,7 +192,7 @@ def _cells(projected: Matrix, seed: int) -> tuple[NDArray[np.int64], NDArray[np.
         sample, kmeans(sample, KMeansParams(count, CELL_ROUNDS, random_state=seed, n_init=1, init="random"))
     )
     count = len(centres)
-    of, _ = nearest(projected, centres)
+    of = nearest(projected, centres)
     order = np.argsort(of, kind="stable")
     bounds = np.searchsorted(of[order], np.arange(count + 1))
     most = LARGEST_CELL * max(1, rows // count)

@@ -10,7 +10,7 @@ from coterie.engine.arrays import Matrix, drawn
 from coterie.engine.errors import EngineError
 from coterie.engine.layout import among, layout
 from coterie.engine.memory import MOST_IN_A_TREE, MOST_IN_PAIRS
-from coterie.engine.neighbours import Projection, principal_components, spectrum
+from coterie.engine.projection import Projection, principal_components, spectrum
 from coterie.engine.specs import DEFAULT_SEED, NoReduction, PCAParams, Reduction, TSNEParams, UMAPParams
 
 

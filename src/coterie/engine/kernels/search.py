@@ -193,3 +193,12 @@ def keep_nearest_outside(table, squares, own_squares, rows, columns, component, 
                 ):
                     reach[r, 1], found[r, 1], found_in[r, 1] = weight, column, other
                 first, second = reach[r, 0], reach[r, 1]
+
+
+@njit(cache=True, nogil=True)
+def add_rows(matrix, labels, sums):
+    """Add each row to the sum of its label's, (k, d) of doubles."""
+    for row in range(len(matrix)):
+        total = sums[labels[row]]
+        for at in range(matrix.shape[1]):
+            total[at] += matrix[row, at]
