@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import engine, fields, growth, importing, listing, load, maps, partitions, starting
+from benchmarks import engine, fields, growth, importing, listing, load, maps, partitions, pipelines, starting
 
 BENCHMARKS = {
     "importing": importing.main,
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "maps": maps.main,
     "partitions": partitions.main,
     "growth": growth.main,
+    "pipelines": pipelines.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

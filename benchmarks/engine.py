@@ -1,5 +1,5 @@
-"""Density clustering beside its peers in one process, on generated vectors and, where it is installed
-(`apt-get install dataset-fashion-mnist`), Fashion-MNIST. `make bench` installs the peers."""
+"""Density clustering beside its peers in one process, on generated vectors, Fashion-MNIST where it is installed
+(`apt-get install dataset-fashion-mnist`), and sets of your own (`COTERIE_SETS`). `make bench` installs the peers."""
 
 import os
 import statistics
@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.machine import describe
-from benchmarks.vectors import PICTURES, Labelled, fashion, planted
+from benchmarks.vectors import Labelled, labelled_sets, planted
 from coterie.engine.clustering import cluster
 from coterie.engine.specs import HDBSCANParams
 
@@ -27,12 +27,7 @@ def main() -> None:
 
     print(describe(), *(f"{name} {version(name)}" for name in ("numba", "fast-hdbscan", "hdbscan")))
     peer = fast_hdbscan.HDBSCAN(min_cluster_size=10, min_samples=5)
-    sets = {"generated, 100,000 x 512": planted(100_000)}
-    if PICTURES.exists():
-        sets["Fashion-MNIST, 70,000 x 784"] = fashion(PICTURES)
-    else:
-        print(f"without Fashion-MNIST: {PICTURES} is missing")
-    for name, data in sets.items():
+    for name, data in labelled_sets().items():
         _beside(name, data, "fast_hdbscan", lambda rows: np.asarray(peer.fit_predict(rows)), ROUNDS)
     theirs = package.HDBSCAN(min_cluster_size=10, min_samples=5)
     _beside("generated, 10,000 x 512", planted(10_000), "hdbscan", lambda rows: theirs.fit_predict(rows), 1)

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -58,10 +59,9 @@ def main() -> None:
             np.save(file, planted(size).vectors)
             seconds, peak, groups, noise = map(float, _run(CHILD, str(file)).split())
             took[size] = seconds
-            print(
-                f"{size:,} x 512: {seconds:.2f} s, peak {peak:.2f} times the data, {groups:.0f} groups, noise {noise:.2f}"
-            )
-    for small, large in zip(SIZES, SIZES[1:], strict=False):
+            memory = f"peak {peak:.2f} times the data"
+            print(f"{size:,} x 512: {seconds:.2f} s, {memory}, {groups:.0f} groups, noise {noise:.2f}")
+    for small, large in pairwise(SIZES):
         exponent = math.log(took[large] / took[small]) / math.log(large / small)
         print(f"from {small:,} to {large:,}: n to the power of {exponent:.2f}")
     first, again = map(float, _run(FIRST).split())
