@@ -34,13 +34,14 @@ def kmeans(matrix: Matrix, spec: KMeansParams) -> Labels:
     seed = DEFAULT_SEED if spec.random_state is None else spec.random_state
     chosen = drawn(len(matrix), max(STARTS, STARTS_A_GROUP * spec.n_clusters), seed)
     if len(chosen) == len(matrix):
-        return _by_scikit_learn(matrix, spec, seed)
+        return plain_kmeans(matrix, spec, seed)
     sample = matrix[chosen]
-    start = _by_scikit_learn(principal_components(sample, seed=seed).of(sample), spec, seed)
+    start = plain_kmeans(principal_components(sample, seed=seed).of(sample), spec, seed)
     return lloyd(matrix, centroids_of(sample, start), most=spec.max_iter, tolerance=spec.tol)
 
 
-def _by_scikit_learn(matrix: Matrix, spec: KMeansParams, seed: int) -> Labels:
+def plain_kmeans(matrix: Matrix, spec: KMeansParams, seed: int) -> Labels:
+    """The same by scikit-learn alone, over all rows from the start."""
     distinct = _distinct_up_to(matrix, spec.n_clusters)
     model = KMeans(
         n_clusters=distinct,

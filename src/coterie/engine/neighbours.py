@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from coterie.engine.arrays import Matrix, drawn
 from coterie.engine.describe import centroids_of
 from coterie.engine.kernels import search as kernels
-from coterie.engine.kmeans import kmeans
+from coterie.engine.kmeans import plain_kmeans
 from coterie.engine.nearest import nearest
 from coterie.engine.projection import SAMPLE, principal_components
 from coterie.engine.specs import KMeansParams
@@ -189,7 +189,7 @@ def _cells(projected: Matrix, seed: int) -> tuple[NDArray[np.int64], NDArray[np.
     count = max(1, round(np.sqrt(rows)))
     sample = projected[drawn(rows, SAMPLE + 16 * count, seed)]
     centres = centroids_of(
-        sample, kmeans(sample, KMeansParams(count, CELL_ROUNDS, random_state=seed, n_init=1, init="random"))
+        sample, plain_kmeans(sample, KMeansParams(count, CELL_ROUNDS, n_init=1, init="random"), seed)
     )
     count = len(centres)
     of = nearest(projected, centres)
