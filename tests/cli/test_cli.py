@@ -161,6 +161,22 @@ def test_a_definition_is_made_run_listed_and_shown(service: Service, tmp_path: P
     assert "already exists" in twice.stderr
 
 
+def test_a_definition_is_suggested_and_made_of_the_suggestion(service: Service, tmp_path: Path) -> None:
+    file = tmp_path / "things.ndjson"
+    file.write_text("\n".join(json.dumps({"id": f"d{n}", "vector": row}) for n, row in enumerate(ROWS)))
+    coterie("import", str(file), "--collection", "cli-suggest", *at(service))
+    shown = coterie("clusters", "suggest", "--collection", "cli-suggest", "--seconds", "5", *at(service))
+    assert shown.returncode == 0, shown.stderr
+    assert "stable" in shown.stdout
+    assert "60 of 60 documents" in shown.stdout
+    plain = coterie("clusters", "suggest", "--collection", "cli-suggest", "--seconds", "5", "--json", *at(service))
+    definition = tmp_path / "definition.json"
+    definition.write_text(plain.stdout)
+    made = json.loads(coterie("clusters", "create", "--file", str(definition), *at(service)).stdout)
+    assert made["collection_ids"] == ["cli-suggest"]
+    assert coterie("clusters", "suggest", "--collection", "none such", *at(service)).returncode == 1
+
+
 def test_without_a_service_the_commands_say_what_to_do(tmp_path: Path) -> None:
     done = coterie("clusters", "list", "--data-dir", str(tmp_path))
     assert done.returncode == 1
