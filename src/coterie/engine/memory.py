@@ -52,7 +52,7 @@ def peak_bytes(rows: int, dimensions: int, spec: Params) -> int:
     pairs = 8 * rows * rows
     match spec:
         case KMeansParams():
-            extra = 3 * data + 4 * rows * min(spec.n_clusters, 256) + 8 * spec.n_clusters * dimensions
+            extra = 3 * data + 4 * rows * min(spec.n_clusters, 256) + 136 * spec.n_clusters * dimensions
         case HDBSCANParams() if spec.metric in ("euclidean", "l2", "cosine"):
             listed = max(15, spec.min_samples or spec.min_cluster_size)
             extra = 2 * data + LIST_BYTES * rows * min(listed, rows) + 512 * rows
