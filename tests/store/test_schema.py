@@ -8,13 +8,13 @@ import orjson
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, delete, insert, inspect, text
 
 import coterie.store
 from coterie.config import Settings
 from coterie.store.db import Db
 from coterie.store.schema import HEAD, NewerSchema, current, migrate
-from coterie.store.tables import metadata
+from coterie.store.tables import documents, metadata
 from coterie.wiring import open_services
 
 FIRST_DATA = """
@@ -90,7 +90,7 @@ def test_a_newer_schema_is_refused_by_name(empty: Path | str) -> None:
     migrate(db)
     with db.write() as tx:
         tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(NewerSchema, match="schema 9999, newer than this Coterie's 0002"):
+    with pytest.raises(NewerSchema, match="schema 9999, newer than this Coterie's 0003"):
         migrate(db)
     db.close()
 
@@ -116,3 +116,16 @@ def test_a_store_of_the_first_revision_keeps_its_data(empty: Path | str, tmp_pat
         resource = tx.scalar(text("SELECT resource FROM namespaces WHERE id = 'ns_1'"))
     assert orjson.loads(str(resource)) == {"namespace_id": "ns_1"}
     services.db.close()
+
+
+def test_no_key_of_a_document_is_given_twice(empty: Path | str) -> None:
+    db = Db(empty)
+    migrate(db)
+    text_columns = {name: "" for name in documents.c.keys() if name != "pk"}  # noqa: SIM118
+    given = []
+    with db.write() as tx:
+        for _ in range(3):
+            given.append(tx.execute(insert(documents).values(text_columns).returning(documents.c.pk)).scalar_one())
+            tx.execute(delete(documents))
+    assert given == sorted(set(given))
+    db.close()

@@ -129,10 +129,16 @@ collections = Table(
     Column("resource", Text, nullable=False),
     Column("search_text", Text, nullable=False),
     Column("document_count", Integer, nullable=False, default=0),
+    Column("added", Large, nullable=False, server_default="0"),
+    Column("updated", Large, nullable=False, server_default="0"),
+    Column("batches", Large, nullable=False, server_default="0"),
     Column("created_at", Text, nullable=False),
     UniqueConstraint("namespace_id", "name"),
     Index("ix_collections_newest", "namespace_id", Column("created_at").desc(), "id"),
 )
+
+"""`added`, `updated` and `batches` only grow: how many documents came, were written anew, and in how many writes. What
+waits for changes compares them with what they were."""
 
 vector_spaces = Table(
     "vector_spaces",
@@ -156,7 +162,10 @@ documents = Table(
     Column("updated_at", Text, nullable=False),
     UniqueConstraint("collection_id", "id"),
     Index("ix_documents_newest", "collection_id", Column("created_at").desc(), "id"),
+    Index("ix_documents_arrivals", "collection_id", "pk"),
+    sqlite_autoincrement=True,
 )
+"""No `pk` is given twice, and later ones are larger: what came since a run is what lies beyond the largest it saw."""
 
 retired_vectors = Table(
     "retired_vectors",
@@ -290,6 +299,126 @@ runs = Table(
     Index("ix_runs_cluster", "cluster_id", Column("created_at").desc(), "id"),
     Index("ix_runs_newest", "namespace_id", Column("created_at").desc(), "id"),
 )
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    _of_namespace(),
+    Column("cluster_id", Text, ForeignKey("clusters.id", ondelete="CASCADE"), nullable=False),
+    Column("id", Text, nullable=False),  # `cl_0`: given once in a definition's life
+    Column("merged_into", Text),
+    Column("resource", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    UniqueConstraint("cluster_id", "id"),
+)
+"""A definition's groups over all of its runs: what people said of them, and when they were seen."""
+
+group_labels = Table(
+    "group_labels",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    _of_namespace(),
+    Column("cluster_id", Text, ForeignKey("clusters.id", ondelete="CASCADE"), nullable=False),
+    Column("group_id", Text, nullable=False),
+    Column("run_id", Text),
+    Column("user_id", Text),
+    Column("label", Text, nullable=False),
+    Column("source", Text, nullable=False),  # keywords, llm, human
+    Column("created_at", Text, nullable=False),
+    Index("ix_group_labels_group", "cluster_id", "group_id", "pk"),
+)
+"""Every label that a group had."""
+
+enrichments = Table(
+    "enrichments",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    _of_namespace(),
+    Column("task_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Index("ix_enrichments_newest", "namespace_id", Column("created_at").desc(), "id"),
+)
+
+enrichment_changes = Table(
+    "enrichment_changes",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("enrichment_id", Text, ForeignKey("enrichments.id", ondelete="CASCADE"), nullable=False),
+    Column("document_pk", Integer, nullable=False),
+    Column("before", Text),  # what the written fields held, as JSON; null where the enrichment made the document
+    UniqueConstraint("enrichment_id", "document_pk"),
+)
+"""What an enrichment replaced, so that it can be undone."""
+
+triggers = Table(
+    "triggers",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("org_id", Text, ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False),
+    _of_namespace(),
+    Column("cluster_id", Text, ForeignKey("clusters.id", ondelete="CASCADE")),
+    Column("status", Text, nullable=False),
+    Column("next_at", Text),  # when it is to be looked at next
+    Column("state", Text, nullable=False),  # what it has to remember between two looks
+    Column("resource", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Index("ix_triggers_due", "status", "next_at"),
+    Index("ix_triggers_newest", "namespace_id", Column("created_at").desc(), "id"),
+)
+
+trigger_firings = Table(
+    "trigger_firings",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("trigger_id", Text, ForeignKey("triggers.id", ondelete="CASCADE"), nullable=False),
+    Column("due_at", Text, nullable=False),
+    Column("task_id", Text),
+    Column("status", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    UniqueConstraint("trigger_id", "due_at"),
+    Index("ix_trigger_firings_task", "task_id"),
+    Index("ix_trigger_firings_newest", "trigger_id", "pk"),
+)
+"""One for each due time, whoever comes first."""
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("org_id", Text, ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("secret", Text, nullable=False),  # signs what is sent, so it cannot be kept as a hash
+    Column("active", Boolean, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    UniqueConstraint("org_id", "name"),
+    Index("ix_webhooks_newest", "org_id", Column("created_at").desc(), "id"),
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("pk", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("webhook_id", Text, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("channel", Integer, nullable=False),  # which of the webhook's
+    Column("event", Text, nullable=False),  # what is sent, as JSON
+    Column("status", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Text),
+    Column("resource", Text, nullable=False),  # the log that the API shows
+    Column("created_at", Text, nullable=False),
+    Index("ix_webhook_deliveries_due", "status", "next_at"),
+    Index("ix_webhook_deliveries_newest", "webhook_id", Column("created_at").desc(), "id"),
+)
+"""The outbox of what happened: written with the change that it tells of."""
 
 tasks = Table(
     "tasks",
