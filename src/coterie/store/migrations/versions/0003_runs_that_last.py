@@ -19,9 +19,10 @@ def upgrade() -> None:
         with op.batch_alter_table("documents", recreate="always", table_kwargs={"sqlite_autoincrement": True}):
             pass
         # SQLite's indexes are copied without their directions.
-        newest = ["collection_id", sa.literal_column("created_at DESC"), "id"]
         op.drop_index("ix_documents_newest", "documents")
-        op.create_index("ix_documents_newest", "documents", newest)
+        op.create_index(
+            "ix_documents_newest", "documents", ["collection_id", sa.literal_column("created_at DESC"), "id"]
+        )
     op.create_index("ix_documents_arrivals", "documents", ["collection_id", "pk"])
     _create_tables_of_definitions()
     _create_tables_of_organizations()
