@@ -58,11 +58,38 @@ def test_an_error_tells_all_it_knows() -> None:
 
 
 def test_waiting_for_a_task_ends_with_it() -> None:
-    states = iter(["PENDING", "PROCESSING", "COMPLETED"])
+    told = b"".join(
+        f'event: progress\ndata: {{"status": "{state}"}}\n\n'.encode() for state in ("PENDING", "COMPLETED")
+    )
     seen: list[str] = []
-    with client(lambda _: httpx.Response(200, json={"status": next(states)})) as connection:
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=told) if request.url.path.endswith("/events") else done
+
+    done = httpx.Response(200, json={"status": "COMPLETED"})
+    with client(handler) as connection:
         assert connection.wait("t", lambda task: seen.append(task["status"]))["status"] == "COMPLETED"
-    assert seen == ["PENDING", "PROCESSING", "COMPLETED"]
+    assert seen == ["PENDING", "COMPLETED"]
     failed = httpx.Response(200, json={"status": "FAILED", "error_message": "why"})
     with client(lambda _: failed) as connection, pytest.raises(TaskFailed, match="why"):
+        connection.wait("t")
+
+
+def test_a_task_is_asked_for_where_its_stream_is_not_to_be_had() -> None:
+    states = iter(["PENDING", "PROCESSING", "COMPLETED"])
+    streams = iter([error(503), error(429)])
+    slept: list[float] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/events"):
+            return httpx.Response(200, json={"status": next(states)})
+        try:
+            return next(streams)
+        except StopIteration:
+            raise httpx.ReadError("cut off") from None
+
+    with client(handler, slept) as connection:
+        assert connection.wait("t", poll_seconds=7)["status"] == "COMPLETED"
+    assert slept == [7, 7]
+    with client(lambda _: error(404)) as connection, pytest.raises(ApiError, match="404"):
         connection.wait("t")

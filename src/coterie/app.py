@@ -1,5 +1,6 @@
 """The HTTP application: routers, error handlers and the layers around them."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
@@ -23,14 +24,15 @@ from coterie.jobs.queue import OPEN
 from coterie.kit.errors import Unavailable
 from coterie.runs.routes import router as runs
 from coterie.store.tables import tasks
+from coterie.tasks.events import Listeners
 from coterie.tasks.routes import router as task_routes
 from coterie.tenancy.routes import namespace, organization
 
 health = APIRouter(tags=["Health"])
 
 
-def create_app(services: Services) -> FastAPI:
-    """The app on its services."""
+def create_app(services: Services, closing: Callable[[], bool] = lambda: False) -> FastAPI:
+    """The app on its services; streams end when `closing` says that the server is about to."""
     app = FastAPI(
         title="Coterie",
         version=__version__,
@@ -40,6 +42,8 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.metrics = Metrics()
+    app.state.closing = closing
+    app.state.listeners = Listeners()
     app.state.health_limiter = CapacityLimiter(1)
     errors.install(app)
     # The framework tries routes one after the other: the one that is asked most comes first.

@@ -8,8 +8,9 @@ with Client("http://localhost:8000", "sk_…") as coterie:
     print(coterie.groups("topics"))
 """
 
+import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -162,14 +163,38 @@ class Client:
         found: Json = self.request("GET", f"/v1/tasks/{task_id}")
         return found
 
-    def wait(self, task_id: str, progress: Progress | None = None, *, poll_seconds: float = 0.1) -> Json:
-        """The task when it has completed. Raises TaskFailed."""
-        while (task := self.get_task(task_id))["status"] in OPEN:
-            if progress is not None:
-                progress(task)
-            self._sleep(poll_seconds)
-        if progress is not None:
+    def watch(self, task_id: str) -> Iterator[Json]:
+        """The task at each change, for as long as the server tells of it: the last one may not have ended.
+
+        `additional_data.estimated_seconds_left` says how long it will take, null before that is known. Raises ApiError.
+        """
+        with self._http.stream("GET", f"/v1/tasks/{task_id}/events") as response:
+            if not response.is_success:
+                response.read()
+                raise ApiError(response)
+            for line in response.iter_lines():
+                if line.startswith("data: "):
+                    yield json.loads(line.removeprefix("data: "))
+
+    def wait(self, task_id: str, progress: Progress = lambda task: None, *, poll_seconds: float = 1) -> Json:
+        """The task when it has completed; `progress` is called with it at each change. Raises TaskFailed, ApiError.
+
+        Where the server tells of no changes, for whatever reason, the task is asked for every `poll_seconds`.
+        """
+        while True:
+            try:
+                for task in self.watch(task_id):
+                    progress(task)
+            except httpx.TransportError:
+                pass
+            except ApiError as error:
+                if error.status not in (429, 503):
+                    raise
+            task = self.get_task(task_id)
+            if task["status"] not in OPEN:
+                break
             progress(task)
+            self._sleep(poll_seconds)
         if task["status"] != "COMPLETED":
             raise TaskFailed(task)
         return task

@@ -47,6 +47,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 """What every route may answer besides its success."""
 
 CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": ErrorResponse, "description": "Conflict"}}
+TOO_MANY: dict[int | str, dict[str, Any]] = {429: {"model": ErrorResponse, "description": "Too Many Requests"}}
 UNAVAILABLE: dict[int | str, dict[str, Any]] = {503: {"model": ErrorResponse, "description": "Service Unavailable"}}
 
 

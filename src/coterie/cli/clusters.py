@@ -144,13 +144,16 @@ def wait_with_bar(client: "Client", task_id: str, title: str) -> None:
 
     from coterie.client import TaskFailed  # noqa: PLC0415
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    left = TextColumn("{task.fields[left]}")
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), left)
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        bar = progress.add_task(title, total=1.0)
+        bar = progress.add_task(title, total=1.0, left="")
 
         def moved(task: dict[str, Any]) -> None:
             state = task["additional_data"]
-            progress.update(bar, completed=state["progress"], description=f"{title}: {state['stage']}")
+            seconds = state.get("estimated_seconds_left")
+            left = f"about {seconds:.0f} s left" if seconds else ""
+            progress.update(bar, completed=state["progress"], description=f"{title}: {state['stage']}", left=left)
 
         try:
             client.wait(task_id, moved)

@@ -58,9 +58,9 @@ def serve(
     try:
         _announce(url, key, settings.key_path)
         crew.start()
-        uvicorn.Server(
-            uvicorn.Config(create_app(services), log_config=None, access_log=False, timeout_graceful_shutdown=10)
-        ).run(sockets=[listener])
+        app = create_app(services, closing=lambda: server.should_exit)
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=10))
+        server.run(sockets=[listener])
     finally:
         crew.stop()
         if first:

@@ -126,7 +126,9 @@ class Worker:
             row = tx.execute(select(tasks).where(tasks.c.id == task_id)).first()
             if row is not None and row.status in queue.OPEN:
                 tx.execute(update(tasks).where(tasks.c.pk == row.pk).values(owner=self.id))
-                queue.change(tx, row, iso(self.clock.now()), status=queue.PROCESSING)
+                now = iso(self.clock.now())
+                begun = orjson.loads(row.resource)["additional_data"].get("started_at", now)
+                queue.change(tx, row, now, status=queue.PROCESSING, additional_data={"started_at": begun})
 
     def _end(
         self,

@@ -1,18 +1,22 @@
 """Routes of tasks: get, list, cancel. Without `X-Namespace` they see the tasks of all the organization's namespaces."""
 
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coterie.api.bodies import StrictRoute
 from coterie.api.context import Context, TaskDeleter, TaskReader
-from coterie.api.errors import ERRORS, json_response
+from coterie.api.errors import ERRORS, TOO_MANY, json_response
 from coterie.api.schemas import DocumentedAs, GenericDeleteResponse, ListRequest
 from coterie.jobs import queue
+from coterie.kit.errors import NotFound
 from coterie.listing.answer import write_answer
 from coterie.listing.syntax import parse_list
 from coterie.store.tables import tasks
 from coterie.tasks import queries
+from coterie.tasks.events import Listeners, follow
 from coterie.tasks.schemas import ListTasksResponse, TaskResponse
 
 router = APIRouter(prefix="/v1/tasks", tags=["Tasks"], route_class=StrictRoute, responses=ERRORS)
@@ -55,6 +59,38 @@ def get_task(task_id: str, account: TaskReader, services: Context) -> Response:
     """One task, with its progress."""
     with services.db.read() as tx:
         return Response(queries.get_task(tx, account, task_id), media_type="application/json")
+
+
+def listening(task_id: str, account: TaskReader, services: Context, request: Request) -> Iterator[None]:
+    """Dependency: the task is there, and its account may open one more stream, which counts until it has been sent."""
+    with services.db.read() as tx:
+        queries.get_task(tx, account, task_id)
+    listeners: Listeners = request.app.state.listeners
+    with listeners.listening(account.org_id):
+        yield
+
+
+@router.get(
+    "/{task_id}/events",
+    response_class=EventSourceResponse,
+    responses=TOO_MANY,
+    dependencies=[Depends(listening)],
+)
+async def follow_task(
+    task_id: str, account: TaskReader, services: Context, request: Request
+) -> AsyncIterator[ServerSentEvent]:
+    """The task as it goes on, as server-sent events: `progress` at each change, `end` when it has ended. The data is
+    the task, with `estimated_seconds_left` in its `additional_data`."""
+
+    def read() -> str | None:
+        try:
+            with services.db.read() as tx:
+                return queries.get_task(tx, account, task_id)
+        except NotFound:
+            return None
+
+    async for event in follow(read, services.clock.now, request.app.state.closing):
+        yield event
 
 
 @router.delete("/{task_id}", response_model=GenericDeleteResponse)
