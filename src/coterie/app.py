@@ -22,6 +22,8 @@ from coterie.documents.routes import routers as documents
 from coterie.features.routes import router as features
 from coterie.jobs.queue import OPEN
 from coterie.kit.errors import Unavailable
+from coterie.runs.execution_routes import router as executions
+from coterie.runs.result_routes import router as results
 from coterie.runs.routes import router as runs
 from coterie.store.tables import tasks
 from coterie.tasks.events import Listeners
@@ -47,7 +49,18 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
     app.state.health_limiter = CapacityLimiter(1)
     errors.install(app)
     # The framework tries routes one after the other: the one that is asked most comes first.
-    for router in (clusters, runs, *documents, features, task_routes, namespace, organization, health):
+    for router in (
+        clusters,
+        runs,
+        executions,
+        results,
+        *documents,
+        features,
+        task_routes,
+        namespace,
+        organization,
+        health,
+    ):
         app.include_router(router)
     settings = services.settings
     app.add_middleware(

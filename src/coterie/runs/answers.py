@@ -12,7 +12,7 @@ from coterie.listing.scan import page_of, within_time
 from coterie.listing.syntax import parse_list
 from coterie.listing.tree import Listable
 from coterie.runs.artifacts import NOISE_ID, Artifacts
-from coterie.runs.schemas import DEFAULT_PAGE, MAX_PAGE, ClusterDataRequest
+from coterie.runs.result_schemas import DEFAULT_PAGE, MAX_PAGE, ClusterDataRequest
 
 MEMBERS = Listable("document_id", "document_id", frozenset())
 

@@ -11,6 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from coterie.api.context import Services, Tenant
 from coterie.store.blobs import BlobStore
 
 ROW_GROUP = 10_000
@@ -90,6 +91,16 @@ class Artifacts:
         """What the run was: its plan, counts and versions."""
         read: dict[str, Any] = orjson.loads(self.blobs.path(self.manifest_key).read_bytes())
         return read
+
+
+def artifact_prefix(internal_id: str, namespace_id: str, run_id: str) -> str:
+    """Where the files of a run are."""
+    return f"{internal_id}/{namespace_id}/engine_cluster_build/{run_id}"
+
+
+def artifacts_of(services: Services, tenant: Tenant, run_id: str) -> Artifacts:
+    """The files of one of the tenant's runs."""
+    return Artifacts(services.blobs, artifact_prefix(tenant.internal_id, tenant.namespace_id, run_id))
 
 
 def _blocks(path: str, offset: int, limit: int) -> Iterator[list[dict[str, Any]]]:

@@ -1,43 +1,31 @@
-"""Routes of runs: starting them, and reading what came of them."""
+"""Routes that start runs."""
 
 import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from sqlalchemy import Row
 from starlette.concurrency import run_in_threadpool
 
 from coterie.api.bodies import StrictRoute
-from coterie.api.context import Context, Creator, Reader, Services, Tenant
+from coterie.api.context import Context, Creator, Services, Tenant
 from coterie.api.errors import CONFLICT, ERRORS, UNAVAILABLE, json_response
 from coterie.api.health import live_workers
-from coterie.api.schemas import DocumentedAs, ListRequest
 from coterie.clusters.queries import find_cluster
 from coterie.documents.collections import find_collections
 from coterie.jobs import queue
 from coterie.kit.clock import iso
 from coterie.kit.errors import BadRequest, CoterieError, Unavailable
-from coterie.listing.answer import write_answer
-from coterie.listing.syntax import parse_list
 from coterie.runs import answers, service
-from coterie.runs.artifacts import Artifacts
+from coterie.runs.artifacts import artifact_prefix, artifacts_of
 from coterie.runs.plan import of_request
-from coterie.runs.schemas import (
-    ArtifactsResponse,
-    ClusterDataRequest,
-    ClusterDataResponse,
-    ClusterGroupsResponse,
-    ExecuteByIdRequest,
-    ExecuteClusterRequest,
-    ExecuteClusterResponse,
-    ExecutionResponse,
-    ListExecutionsResponse,
-    SuggestClustersRequest,
-)
+from coterie.runs.queries import get_run
+from coterie.runs.result_schemas import ExecuteClusterResponse
+from coterie.runs.schemas import ExecuteByIdRequest, ExecuteClusterRequest, SuggestClustersRequest
 from coterie.runs.suggest import start_suggestion
 from coterie.store.tables import tasks
 from coterie.tasks.schemas import TaskResponse
@@ -98,74 +86,6 @@ def execute_clustering_clusters(
     return json_response(task)
 
 
-@router.post("/{cluster_id}/data", response_model=ClusterDataResponse)
-def stream_cluster_data(
-    cluster_id: str, tenant: Reader, services: Context, body: ClusterDataRequest | None = None
-) -> Response:
-    """Groups and members of the newest completed run; a run's own id stands for its definition's."""
-    name, run = _results(services, tenant, cluster_id)
-    artifacts = _artifacts(services, tenant, run)
-    return json_response(answers.data(name, cluster_id, artifacts, body or ClusterDataRequest()))
-
-
-@router.get("/{cluster_id}/executions", response_model=ExecutionResponse)
-def get_latest_execution(cluster_id: str, tenant: Reader, services: Context) -> Response:
-    """The newest run of a definition, in whatever state."""
-    with services.db.read() as tx:
-        return Response(service.latest_run(tx, tenant, cluster_id), media_type="application/json")
-
-
-@router.post("/{cluster_id}/executions/list", response_model=ListExecutionsResponse)
-def list_executions(
-    cluster_id: str,
-    request: Request,
-    tenant: Reader,
-    services: Context,
-    body: Annotated[Any, Body(), DocumentedAs(ListRequest)] = None,
-    limit: int | None = None,
-    offset: int | None = None,
-) -> Response:
-    """A definition's runs by the list language."""
-    query = parse_list(body, profile=service.PROFILE, limit=limit, offset=offset)
-    with services.db.read() as tx:
-        listed = service.list_runs(tx, tenant, cluster_id, query)
-    answer = write_answer(listed, query, request.url.path, service.PROFILE)
-    return Response(answer, media_type="application/json")
-
-
-@router.get("/{cluster_id}/groups", response_model=ClusterGroupsResponse)
-def get_cluster_groups(cluster_id: str, tenant: Reader, services: Context) -> Response:
-    """The groups of the newest completed run, largest first, without their vectors."""
-    name, run = _results(services, tenant, cluster_id)
-    return json_response(answers.groups(name, run.id, _artifacts(services, tenant, run)))
-
-
-@router.get("/{cluster_id}/artifacts", response_model=ArtifactsResponse)
-def get_cluster_artifacts(
-    cluster_id: str,
-    tenant: Reader,
-    services: Context,
-    include_centroids: bool = True,
-    include_members: bool = False,
-    limit: Annotated[int, Query(ge=1, le=100_000)] = 1_000,
-    offset: Annotated[int, Query(ge=0, le=2**62)] = 0,
-    projection_method: Literal["2d", "3d"] | None = None,
-) -> Response:
-    """The files of the newest completed run, and what is in them."""
-    name, run = _results(services, tenant, cluster_id)
-    plan = orjson.loads(run.plan)
-    drawn = 0 if plan["attributes"] else plan.get("vis_n_components", 2)
-    wanted = drawn if projection_method is None else int(projection_method[0])
-    if wanted > drawn == 0:
-        raise BadRequest("a grouping by attributes has no map: leave 'projection_method' out")
-    if wanted > drawn:
-        raise BadRequest(f"the run's map has {drawn} dimensions: set 'vis_n_components' to {wanted} and run it again")
-    page = (offset, limit) if include_members else None
-    axes = "xyz"[: max(wanted, 2)]
-    found = answers.artifacts(name, run.id, _artifacts(services, tenant, run), include_centroids, page, axes)
-    return json_response(found)
-
-
 def _submit(
     body: ExecuteClusterRequest, cluster_id: str | None, tenant: Tenant, services: Services, wait: bool
 ) -> dict[str, Any]:
@@ -204,7 +124,7 @@ async def _finished(services: Services, tenant: Tenant, task: Mapping[str, Any])
 
 def _read_run(services: Services, tenant: Tenant, run_id: str) -> Row[Any]:
     with services.db.read() as tx:
-        return service.get_run(tx, tenant, run_id)
+        return get_run(tx, tenant, run_id)
 
 
 def _cancel(services: Services, task_id: str) -> None:
@@ -224,22 +144,12 @@ def _succeeded(run: Row[Any]) -> Row[Any]:
 def _answer(
     services: Services, tenant: Tenant, body: ExecuteClusterRequest, run: Row[Any], seconds: float
 ) -> dict[str, Any]:
-    artifacts = _artifacts(services, tenant, run)
+    artifacts = artifacts_of(services, tenant, run.id)
     kept = body.store_results or body.save_artifacts
     answer = answers.execution(run, artifacts, seconds, members=body.include_members, kept=kept)
     if not body.store_results:
         with services.db.write() as tx:
             service.delete_run(tx, tenant, run.id)
     if not kept:
-        services.blobs.drop(service.artifact_prefix(tenant.internal_id, tenant.namespace_id, run.id))
+        services.blobs.drop(artifact_prefix(tenant.internal_id, tenant.namespace_id, run.id))
     return answer
-
-
-def _results(services: Services, tenant: Tenant, identifier: str) -> tuple[str, Row[Any]]:
-    with services.db.read() as tx:
-        return service.find_results(tx, tenant, identifier)
-
-
-def _artifacts(services: Services, tenant: Tenant, run: Row[Any]) -> Artifacts:
-    prefix = service.artifact_prefix(tenant.internal_id, tenant.namespace_id, run.id)
-    return Artifacts(services.blobs, prefix)

@@ -20,12 +20,11 @@ from coterie.clusters.service import change_cluster
 from coterie.jobs import queue
 from coterie.jobs.job import Canceled, Job
 from coterie.kit.clock import iso
-from coterie.runs.artifacts import Artifacts
+from coterie.runs.artifacts import artifact_prefix, artifacts_of
 from coterie.runs.attributes import group_documents
 from coterie.runs.loading import load_vectors
 from coterie.runs.plan import Plan
 from coterie.runs.results import RunFiles, save_earlier_map, write_results
-from coterie.runs.service import artifact_prefix
 from coterie.store.tables import clusters, runs
 
 
@@ -83,8 +82,7 @@ class ClusterRun:
         loaded = load_vectors(self.services, tenant, plan, folder)
         earlier = self._run_before(run)
         if earlier is not None and plan.layout_stability != "none":
-            prefix = artifact_prefix(tenant.internal_id, tenant.namespace_id, earlier)
-            save_earlier_map(Artifacts(self.services.blobs, prefix), plan, folder)
+            save_earlier_map(artifacts_of(self.services, tenant, earlier), plan, folder)
         return loaded
 
     def _run_before(self, run: Row[Any]) -> str | None:

@@ -1,0 +1,148 @@
+"""What came of runs, as the API shows it."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from coterie.api.schemas import DocumentedAs, LogicalOperator, PaginationResponse, RequestModel, SortOption
+from coterie.clusters.schemas import ClusteringAlgorithm
+from coterie.kit.clock import utc_now
+
+MAX_PAGE = 100_000
+DEFAULT_PAGE = 1_000
+
+
+class ClusterCentroid(BaseModel):
+    cluster_id: str
+    centroid_vector: list[float]
+    feature_name: str
+    feature_dimensions: int
+    num_members: int = 0
+    variance: float | None = None
+    label: str | None = None
+    summary: str | None = None
+    keywords: list[str] | None = None
+    effective_features: dict[str, Any] = Field(default_factory=dict)
+    feature_statistics: dict[str, dict[str, float]] = Field(default_factory=dict)
+    parent_cluster_id: str | None = None
+    child_cluster_ids: list[str] = Field(default_factory=list)
+    hierarchy_level: int = 0
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class ClusterMemberData(BaseModel):
+    document_id: str
+    cluster_label: str = Field(description="The group's id; `-1` is noise.")
+    distance_to_centroid: float
+    coordinates: list[float] = Field(description="On the run's map; empty where it has none.")
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class ExecuteClusterResponse(BaseModel):
+    success: bool
+    run_id: str = Field(default_factory=str)
+    algorithm: ClusteringAlgorithm
+    num_clusters: int
+    num_documents: int
+    centroids: list[ClusterCentroid]
+    metrics: dict[str, float] = Field(default_factory=dict)
+    parquet_path: str | None = None
+    members_key: str | None = None
+    execution_time_ms: int
+    created_at: datetime = Field(default_factory=utc_now)
+    members: list[ClusterMemberData] | None = Field(None, description="With `include_members`: up to 100,000.")
+    warnings: list[str] = Field(default_factory=list)
+    llm_labeling_errors: list[str] = Field(default_factory=list)
+
+
+class ExecutionResponse(BaseModel):
+    """A run. What is null is not known before it has completed."""
+
+    model_config = ConfigDict(extra="allow")
+
+    run_id: str
+    cluster_id: str | None = None
+    status: Literal["pending", "processing", "completed", "failed", "canceled"]
+    algorithm: str
+    num_clusters: int | None = None
+    num_points: int | None = None
+    metrics: dict[str, float] = Field(default_factory=dict)
+    created_at: datetime
+    completed_at: datetime | None = None
+    error_message: str | None = None
+    llm_labeling_errors: list[str] | None = None
+
+
+class ListExecutionsResponse(BaseModel):
+    results: list[ExecutionResponse]
+    pagination: PaginationResponse
+    total_count: int
+
+
+class ClusterDataRequest(RequestModel):
+    """`cluster_id`, where given, is a group of the run (`cl_0`; `-1` is noise) or the definition itself.
+
+    `filters`, `sort` and `search` are those of the list endpoints, over the members as they are shown.
+    """
+
+    cluster_id: str | None = Field(None, max_length=255)
+    include_centroids: bool = True
+    include_members: bool = False
+    limit: int | None = Field(None, ge=1, le=MAX_PAGE)
+    offset: int = Field(0, ge=0, le=2**62)
+    filters: Annotated[Any, DocumentedAs(LogicalOperator)] = None
+    sort: Annotated[Any, DocumentedAs(SortOption)] = None
+    search: Annotated[Any, DocumentedAs(str)] = None
+    case_sensitive: bool = False
+
+    def asked(self) -> dict[str, Any]:
+        """What the list language is to read."""
+        return self.model_dump(include={"filters", "sort", "search", "case_sensitive"}, exclude_none=True)
+
+
+class ClusterCentroidData(BaseModel):
+    cluster_label: str
+    centroid_vector: list[float]
+    num_members: int
+    metadata: dict[str, Any] = Field(default_factory=dict)
+
+
+class ClusterDataResponse(BaseModel):
+    cluster_id: str
+    centroids: list[ClusterCentroidData] = Field(default_factory=list)
+    members: list[ClusterMemberData] = Field(default_factory=list)
+    total_clusters: int
+    total_members: int
+
+
+class ClusterGroup(BaseModel):
+    cluster_id: str
+    label: str | None = None
+    summary: str | None = None
+    keywords: list[str] = Field(default_factory=list)
+    member_count: int
+    parent_cluster_id: str | None = None
+    hierarchy_level: int = 0
+    representative_documents: list[str] = Field(default_factory=list, description="Nearest to the centroid first.")
+
+
+class ClusterGroupsResponse(BaseModel):
+    cluster_id: str
+    run_id: str | None = None
+    total_groups: int
+    total_documents: int
+    noise_documents: int = 0
+    groups: list[ClusterGroup]
+
+
+class ArtifactsResponse(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    cluster_id: str
+    run_id: str
+    parquet_path: str
+    members_key: str
+    files: list[dict[str, Any]]
+    centroids: list[ClusterCentroid] = Field(default_factory=list)
+    members: list[dict[str, Any]] = Field(default_factory=list)
