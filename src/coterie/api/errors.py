@@ -51,6 +51,17 @@ TOO_MANY: dict[int | str, dict[str, Any]] = {429: {"model": ErrorResponse, "desc
 UNAVAILABLE: dict[int | str, dict[str, Any]] = {503: {"model": ErrorResponse, "description": "Service Unavailable"}}
 
 
+def as_json(responses: Mapping[int | str, Mapping[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """The same, for a route whose success is no JSON: the framework would document its errors as what that is."""
+    return {
+        status: {
+            "description": each["description"],
+            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{each['model'].__name__}"}}},
+        }
+        for status, each in responses.items()
+    }
+
+
 def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A response of JSON; `orjson.Fragment` passes through as stored."""
     return Response(orjson.dumps(value), status, headers, "application/json")

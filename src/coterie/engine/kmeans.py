@@ -33,24 +33,24 @@ def kmeans(matrix: Matrix, spec: KMeansParams) -> Labels:
     check_enough(matrix, "n_clusters", spec.n_clusters)
     seed = DEFAULT_SEED if spec.random_state is None else spec.random_state
     chosen = drawn(len(matrix), max(STARTS, STARTS_A_GROUP * spec.n_clusters), seed)
-    if len(chosen) == len(matrix):
-        return plain_kmeans(matrix, spec, seed)
     sample = matrix[chosen]
-    start = plain_kmeans(principal_components(sample, seed=seed).of(sample), spec, seed)
+    groups = distinct_up_to(sample, spec.n_clusters)  # of the rows themselves: equal ones may be projected unequally
+    if len(chosen) == len(matrix):
+        return plain_kmeans(matrix, spec, groups, seed)
+    start = plain_kmeans(principal_components(sample, seed=seed).of(sample), spec, groups, seed)
     return lloyd(matrix, centroids_of(sample, start), most=spec.max_iter, tolerance=spec.tol)
 
 
-def plain_kmeans(matrix: Matrix, spec: KMeansParams, seed: int) -> Labels:
-    """The same by scikit-learn alone, over all rows from the start."""
-    distinct = _distinct_up_to(matrix, spec.n_clusters)
+def plain_kmeans(matrix: Matrix, spec: KMeansParams, groups: int, seed: int) -> Labels:
+    """The same by scikit-learn alone, over all rows from the start, into at most so many `groups` as rows differ."""
     model = KMeans(
-        n_clusters=distinct,
+        n_clusters=groups,
         init=spec.init,
         n_init=spec.n_init,
         max_iter=spec.max_iter,
         tol=spec.tol,
         random_state=seed,
-        algorithm=spec.algorithm if distinct > 1 else "lloyd",
+        algorithm=spec.algorithm if groups > 1 else "lloyd",
     )
     with threadpool_limits(1):
         labels: Labels = model.fit_predict(matrix).astype(np.int32)
@@ -87,7 +87,7 @@ def _sums(matrix: Matrix, labels: Labels, groups: int) -> tuple[NDArray[np.float
     return parts.sum(axis=0), np.bincount(labels, minlength=groups)
 
 
-def _distinct_up_to(matrix: Matrix, limit: int) -> int:
+def distinct_up_to(matrix: Matrix, limit: int) -> int:
     """How many distinct rows there are, counted no further than `limit`."""
     seen: set[bytes] = set()
     for row in matrix:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from coterie.engine.arrays import Matrix, drawn
 from coterie.engine.describe import centroids_of
 from coterie.engine.kernels import search as kernels
-from coterie.engine.kmeans import plain_kmeans
+from coterie.engine.kmeans import distinct_up_to, plain_kmeans
 from coterie.engine.nearest import nearest
 from coterie.engine.projection import SAMPLE, principal_components
 from coterie.engine.specs import KMeansParams
@@ -188,9 +188,8 @@ def _cells(projected: Matrix, seed: int) -> tuple[NDArray[np.int64], NDArray[np.
     rows = len(projected)
     count = max(1, round(np.sqrt(rows)))
     sample = projected[drawn(rows, SAMPLE + 16 * count, seed)]
-    centres = centroids_of(
-        sample, plain_kmeans(sample, KMeansParams(count, CELL_ROUNDS, n_init=1, init="random"), seed)
-    )
+    spec = KMeansParams(count, CELL_ROUNDS, n_init=1, init="random")
+    centres = centroids_of(sample, plain_kmeans(sample, spec, distinct_up_to(sample, count), seed))
     count = len(centres)
     of = nearest(projected, centres)
     order = np.argsort(of, kind="stable")

@@ -8,7 +8,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from coterie.api.bodies import StrictRoute
 from coterie.api.context import Context, TaskDeleter, TaskReader
-from coterie.api.errors import ERRORS, TOO_MANY, json_response
+from coterie.api.errors import ERRORS, TOO_MANY, as_json, json_response
 from coterie.api.schemas import DocumentedAs, GenericDeleteResponse, ListRequest
 from coterie.jobs import queue
 from coterie.kit.errors import NotFound
@@ -73,7 +73,7 @@ def listening(task_id: str, account: TaskReader, services: Context, request: Req
 @router.get(
     "/{task_id}/events",
     response_class=EventSourceResponse,
-    responses=TOO_MANY,
+    responses=as_json({**ERRORS, **TOO_MANY}),
     dependencies=[Depends(listening)],
 )
 async def follow_task(
