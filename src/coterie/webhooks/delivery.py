@@ -4,6 +4,7 @@ A claim lasts as long as its lease. Who has it is told by the number of the atte
 outcome that comes after the lease has run out and another has claimed finds another number, and is dropped.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -134,7 +135,7 @@ def record(tx: Connection, claim: Claim, outcome: Outcome, begun: datetime, now:
 
 def delay_after(attempt: int, retry_after: str | None, now: datetime, jitter: float) -> float:
     """The seconds to wait after a failed attempt, no fewer than the endpoint asks for, as far as MAX_DELAY."""
-    grown = min(FIRST_DELAY * GROWTH ** (attempt - 1), MAX_DELAY) * (1 + JITTER * (2 * jitter - 1))
+    grown = min(FIRST_DELAY * math.pow(GROWTH, attempt - 1), MAX_DELAY) * (1 + JITTER * (2 * jitter - 1))
     return max(grown, min(_advised(retry_after, now), MAX_DELAY))
 
 

@@ -130,11 +130,11 @@ class Sender:
             answer = self._transport.post(url, sent, body, seconds)
         except Unreachable as error:
             return Outcome(False, error=str(error))
-        error = None
-        if not 200 <= answer.status < 300:
-            redirect = "; redirects are not followed" if 300 <= answer.status < 400 else ""
-            error = f"answered {answer.status}{redirect}"
-        return Outcome(error is None, answer.status, error, answer.excerpt, answer.retry_after)
+        if 200 <= answer.status < 300:
+            return Outcome(True, answer.status, excerpt=answer.excerpt)
+        redirect = "; redirects are not followed" if 300 <= answer.status < 400 else ""
+        told = f"answered {answer.status}{redirect}"
+        return Outcome(False, answer.status, told, answer.excerpt, answer.retry_after)
 
     def _mail(self, claim: Claim, configs: Mapping[str, Any]) -> Outcome:
         settings = self._services.settings

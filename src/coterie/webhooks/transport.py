@@ -63,7 +63,8 @@ class Transport:
         """Send a body and read the beginning of the answer. Raises Unreachable."""
         parsed = httpx.URL(url)
         target = httpcore.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
-        sent = {"Host": parsed.netloc.decode(), **headers, "Accept-Encoding": "identity"}
+        sent: list[tuple[bytes | str, bytes | str]] = [("Host", parsed.netloc), ("Accept-Encoding", "identity")]
+        sent += headers.items()
         backend = _Backend(self._private_addresses, self._resolve, time.monotonic() + seconds)
         try:
             with (
