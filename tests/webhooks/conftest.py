@@ -83,6 +83,7 @@ def start_endpoint() -> Iterator[Callable[..., Endpoint]]:
             def log_message(self, *_: Any) -> None: ...
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client may hang up
         wrap(server)
         endpoint.port = server.server_address[1]
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()

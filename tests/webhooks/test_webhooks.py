@@ -91,6 +91,7 @@ def test_an_organization_has_so_many_webhooks_and_no_more(client: TestClient) ->
         (to(url="ftp://hooks.example/x"), 422, "configs.url"),
         (to(url="https://user:pass@hooks.example/x"), 422, "credentials"),
         (to(url="https:///x"), 422, "configs.url"),
+        (to(url="http://0177.0.0.1/x"), 422, "configs.url"),
         (to(url="https://hooks.example/" + "x" * 2048), 422, "2048"),
         (to(url="https://hooks.example/ x"), 422, "configs.url"),
         (to(timeout=31), 422, "configs.timeout"),
@@ -120,7 +121,7 @@ def test_what_cannot_be_honoured_is_refused_by_name(
     "host",
     [
         *("127.0.0.1", "localhost", "a.localhost", "10.1.2.3", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]"),
-        *("127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0", "[64:ff9b::7f00:1]", "localhost.", "127.0.0.1."),
+        *("127.1", "2130706433", "0x7f000001", "0177.1", "0", "[64:ff9b::7f00:1]", "localhost.", "127.0.0.1."),
     ],
 )
 def test_an_inner_address_is_refused_in_every_spelling(guarded: TestClient, host: str) -> None:
