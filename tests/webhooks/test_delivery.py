@@ -68,6 +68,12 @@ def test_an_event_is_sent_signed_as_the_documentation_verifies_it(
     assert not snippet.verify(secret, old, sent.body)
 
 
+def test_the_page_s_first_request_is_taken(client: TestClient) -> None:
+    body = PAGE.read_text().split("-d '")[1].split("'")[0]
+    made = client.post(WEBHOOKS, content=body, headers={"Content-Type": "application/json"})
+    assert (made.status_code, len(made.json()["channels"])) == (201, 2)
+
+
 def test_a_rotated_secret_signs_what_waits(
     client: TestClient, services: Services, clock: ManualClock, add: Add, endpoint: Endpoint, send: Send,
     snippet: ModuleType

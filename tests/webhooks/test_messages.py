@@ -6,6 +6,7 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from email.message import EmailMessage
 from typing import Any
 
@@ -16,6 +17,7 @@ from starlette.testclient import TestClient
 
 from coterie.api.context import Services
 from coterie.app import create_app
+from coterie.kit.clock import ManualClock
 from coterie.webhooks.events import PING, WebhookEventType
 from coterie.webhooks.messages import LINES, line_of
 from coterie.webhooks.sender import Sender
@@ -192,8 +194,9 @@ def test_no_name_makes_a_header(services: Services, add: Add, mailbox: Mailbox, 
 
 
 def test_who_is_refused_is_named_and_the_others_get_it_once(
-    services: Services, add: Add, mailbox: Mailbox, send: Callable[[], int], deliveries: Callable[..., Any]
-) -> None:
+    services: Services, clock: ManualClock, add: Add, mailbox: Mailbox, send: Callable[[], int],
+    deliveries: Callable[..., Any]
+) -> None:  # fmt: skip
     mailbox.refused.add("bob@example.org")
     add(channels=mail(cc_addresses=["bob@example.org"]))
     tell(services)
@@ -201,6 +204,7 @@ def test_who_is_refused_is_named_and_the_others_get_it_once(
     (shown,) = deliveries()
     assert (shown["status"], shown["log"][0]["error"]) == ("delivered", "refused for bob@example.org")
     mailbox.refused.add("ada@example.org")
+    clock.advance(timedelta(seconds=1))
     tell(services)
     send()
     shown = deliveries()[-1]
