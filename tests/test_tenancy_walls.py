@@ -17,7 +17,15 @@ from support import HDBSCAN, add_cluster, add_collection
 
 SECRET = "between-us"
 OPEN_ROUTES = {"/v1/health"}
+WEBHOOKS = "/v1/organizations/webhooks/"
+WEBHOOK = {
+    "webhook_name": "new",
+    "event_types": ["cluster.created"],
+    "channels": [{"channel": "webhook", "configs": {"url": "https://hooks.example/x"}}],
+}
 BODIES: dict[str, Any] = {
+    WEBHOOKS: WEBHOOK,
+    f"{WEBHOOKS}{{identifier}}": WEBHOOK,
     "/v1/collections": {"collection_name": "new"},
     "/v1/collections/{collection_identifier}/documents/batch": {"documents": [{"metadata": {}}]},
     "/v1/clusters": {"collection_ids": ["things"], "vector_config": HDBSCAN},
@@ -54,6 +62,8 @@ def ids(client: TestClient) -> dict[str, str]:
     cluster = add_cluster(client, description=SECRET)
     task = client.post(f"/v1/clusters/{cluster['cluster_id']}/execute").json()
     namespace = client.post("/v1/namespaces", json={"namespace_name": SECRET}).json()
+    webhook = client.post(WEBHOOKS, json={**BODIES[WEBHOOKS], "webhook_name": SECRET}).json()["webhook_id"]
+    ping = client.post(f"{WEBHOOKS}{webhook}/test").json()["deliveries"][0]
     return {
         "collection_identifier": collection,
         "document_id": "d000",
@@ -61,6 +71,8 @@ def ids(client: TestClient) -> dict[str, str]:
         "cluster_id": cluster["cluster_id"],
         "task_id": task["task_id"],
         "namespace_identifier": namespace["namespace_id"],
+        "identifier": webhook,
+        "delivery_id": ping["delivery_id"],
         "user_email": "admin@coterie.local",
         "key_name": "bootstrap",
     }
@@ -107,6 +119,8 @@ def test_another_organization_s_key_sees_and_changes_nothing(
     assert client.get(f"/v1/collections/{ids['collection_identifier']}").json()["document_count"] == 60
     assert client.get(f"/v1/clusters/{ids['cluster_id']}").json()["description"] == SECRET
     assert client.get(f"/v1/namespaces/{ids['namespace_identifier']}").status_code == 200
+    assert client.get(f"{WEBHOOKS}{ids['identifier']}").json()["webhook_name"] == SECRET
+    assert client.post(f"{WEBHOOKS}{ids['identifier']}/deliveries/list").json()["total_count"] == 1
 
 
 def _without_echo(text: str, path: str) -> str:

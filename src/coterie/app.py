@@ -29,6 +29,7 @@ from coterie.store.tables import tasks
 from coterie.tasks.events import Listeners
 from coterie.tasks.routes import router as task_routes
 from coterie.tenancy.routes import namespace, organization
+from coterie.webhooks.routes import router as webhooks
 
 health = APIRouter(tags=["Health"])
 
@@ -59,6 +60,7 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
         task_routes,
         namespace,
         organization,
+        webhooks,
         health,
     ):
         app.include_router(router)

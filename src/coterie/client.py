@@ -199,6 +199,30 @@ class Client:
             raise TaskFailed(task)
         return task
 
+    # -- webhooks ---------------------------------------------------------------------------------------------
+
+    def create_webhook(self, webhook: Mapping[str, Any]) -> Json:
+        """A new webhook; `secret` is in this answer alone."""
+        made: Json = self.request("POST", "/v1/organizations/webhooks/", dict(webhook))
+        return made
+
+    def list_webhooks(self) -> list[Json]:
+        """The organization's webhooks."""
+        found: list[Json] = self.request("GET", "/v1/organizations/webhooks/")
+        return found
+
+    def list_deliveries(self, webhook: str, body: Mapping[str, Any] | None = None, **page: int) -> Json:
+        """A webhook's deliveries by the list language."""
+        path = f"/v1/organizations/webhooks/{webhook}/deliveries/list"
+        listed: Json = self.request("POST", path, dict(body or {}), params=page)
+        return listed
+
+    def replay_delivery(self, webhook: str, delivery_id: str) -> Json:
+        """Send a delivery's event again; the new delivery."""
+        path = f"/v1/organizations/webhooks/{webhook}/deliveries/{delivery_id}/replay"
+        delivery: Json = self.request("POST", path)
+        return delivery
+
 
 def _answer(response: httpx.Response) -> Any:
     if response.is_success:

@@ -43,6 +43,16 @@ class Settings(BaseSettings):
     worker_grace_seconds: float = Field(
         15, gt=0, le=3600, description="Silence after which a worker counts as dead and its jobs are resumed."
     )
+    webhook_private_addresses: bool = Field(
+        False, description="Let webhooks go to loopback, private and other inner addresses too."
+    )
+    smtp_url: str | None = Field(
+        None,
+        pattern=r"^smtps?://[^/\s]+/?$",
+        repr=False,
+        description="The mail server of webhooks by email: smtp://user:password@host:port, or smtps://…",
+    )
+    smtp_from: str | None = Field(None, pattern=r"^[^\r\n]*@[^\r\n]+$", description="The sender of those emails.")
     json_body_limit: int = Field(64 * KIB, ge=KIB, description="Largest JSON body, in bytes.")
     batch_body_limit: int = Field(64 * MIB, ge=KIB, description="Largest body of documents/batch, in bytes.")
 

@@ -82,6 +82,8 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     from coterie.runs.suggest import JOB as SUGGEST_JOB  # noqa: PLC0415
     from coterie.runs.suggest import ClusterSuggestion  # noqa: PLC0415
     from coterie.tenancy.namespaces import DELETE_JOB, NamespaceDeletion, resume_deletions  # noqa: PLC0415
+    from coterie.webhooks.delivery import prune_deliveries  # noqa: PLC0415
+    from coterie.webhooks.sender import Sender  # noqa: PLC0415
 
     services, _ = open_services(settings)
     handlers: dict[str, Handler] = {
@@ -92,16 +94,24 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     with services.db.write() as tx:
         resume_deletions(tx, iso(services.clock.now()))
     executor = LocalExecutor()
-    worker = Worker(settings, services.db, services.clock, executor, handlers, upkeep=lambda: upkeep(services))
+
+    def keep_up() -> None:
+        upkeep(services)
+        prune_deliveries(services)
+
+    worker = Worker(settings, services.db, services.clock, executor, handlers, keep_up)
+    sender = Sender(services)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     keep_compiled(settings)
     threading.Thread(target=_prepare, args=(executor,), name="coterie-prepare", daemon=True).start()
     worker.start()
+    sender.start()
     while not stopping.wait(PARENT_SECONDS):
         if parent_pid is not None and os.getppid() != parent_pid:
             break
+    sender.stop()
     worker.stop()
     os._exit(0)  # jobs in hand stay as they are, for the next worker: their threads must not go on here
 

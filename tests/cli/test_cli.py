@@ -46,7 +46,7 @@ def at(service: Service) -> list[str]:
 
 def test_help_names_every_command_and_setting() -> None:
     shown = coterie("--help").stdout
-    for command in ("serve", "worker", "key", "import", "clusters", "demo"):
+    for command in ("serve", "worker", "key", "import", "clusters", "webhooks", "demo"):
         assert command in shown
     for setting in ("COTERIE_HOST", "COTERIE_PORT", "COTERIE_DATA_DIR", "COTERIE_WORKERS"):
         assert setting in coterie("serve", "--help").stdout
@@ -175,6 +175,22 @@ def test_a_definition_is_suggested_and_made_of_the_suggestion(service: Service, 
     made = json.loads(coterie("clusters", "create", "--file", str(definition), *at(service)).stdout)
     assert made["collection_ids"] == ["cli-suggest"]
     assert coterie("clusters", "suggest", "--collection", "none such", *at(service)).returncode == 1
+
+
+def test_a_webhook_is_made_listed_and_its_deliveries_replayed(service: Service) -> None:
+    assert coterie("webhooks", "create", "cli", *at(service)).returncode == 1
+    inner = coterie("webhooks", "create", "cli", "--endpoint", "http://127.0.0.1/x", "--event", "ping", *at(service))
+    assert (inner.returncode, "event_types" in inner.stderr) == (1, True)
+    options = ["--endpoint", "https://hooks.invalid/x", "--event", "cluster.created"]
+    made = json.loads(coterie("webhooks", "create", "cli hook", *options, *at(service)).stdout)
+    assert made["secret"].startswith("whsec_")
+    assert made["webhook_id"] in coterie("webhooks", "list", *at(service)).stdout.replace("\n", "")
+    with service.client() as client:
+        path = f"/v1/organizations/webhooks/{made['webhook_id']}"
+        delivery = client.post(f"{path}/test").json()["deliveries"][0]["delivery_id"]
+        assert "ping" in coterie("webhooks", "deliveries", "cli hook", *at(service)).stdout
+        assert "not ended" in coterie("webhooks", "replay", "cli hook", delivery, *at(service)).stderr
+        client.delete(path)
 
 
 def test_without_a_service_the_commands_say_what_to_do(tmp_path: Path) -> None:

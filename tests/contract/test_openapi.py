@@ -26,17 +26,14 @@ LATER = {
         ("POST", "/{trigger_id}/resume"),
         ("POST", "/{trigger_id}/history"),
     ]
-} | {
-    "POST /v1/clusters/enrich",
-    "GET /v1/organizations/webhooks/",
-    "POST /v1/organizations/webhooks/",
-    "GET /v1/organizations/webhooks/{identifier}",
-    "PUT /v1/organizations/webhooks/{identifier}",
-    "DELETE /v1/organizations/webhooks/{identifier}",
-}
+} | {"POST /v1/clusters/enrich"}
 """Operations of the v1 API that this release does not serve yet."""
 
-RENAMED = {"HTTPValidationError": "ValidationErrorResponse", "ValidationError": "ValidationIssue"}
+RENAMED = {
+    "HTTPValidationError": "ValidationErrorResponse",
+    "ValidationError": "ValidationIssue",
+    "Webhook-Input": "WebhookRequest",
+}
 """The v1 API's schemas that have another name here: a 422 is an `ErrorResponse` with the v1 API's `detail`."""
 
 _OPTIONAL = "the path says it, or the service makes one up"

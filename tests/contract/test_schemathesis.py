@@ -57,7 +57,7 @@ def things(client: Any, auth: dict[str, str]) -> Things:
 
     def made(path: str, key: str, body: dict[str, Any]) -> str:
         answer = client.post(f"/v1/{path}", json=body, headers=auth)
-        assert answer.status_code == 200, answer.text
+        assert answer.is_success, answer.text
         identifier: str = answer.json()[key]
         return identifier
 
@@ -72,6 +72,10 @@ def things(client: Any, auth: dict[str, str]) -> Things:
     }
     cluster = made("clusters", "cluster_id", definition)
     organization = client.get("/v1/organizations", headers=auth).json()
+    channel = {"channel": "webhook", "configs": {"url": "https://hooks.example/x", "headers": {"X-Token": "t"}}}
+    hook = {"webhook_name": "all", "event_types": ["cluster.created"], "channels": [channel]}
+    webhook = made("organizations/webhooks/", "webhook_id", hook)
+    ping = client.post(f"/v1/organizations/webhooks/{webhook}/test", headers=auth).json()["deliveries"][0]
     return {
         "namespace_identifier": namespace,
         "collection_identifier": collection,
@@ -81,6 +85,8 @@ def things(client: Any, auth: dict[str, str]) -> Things:
         "task_id": made(f"clusters/{cluster}/execute", "task_id", {}),
         "user_email": organization["users"][0]["email"],
         "feature_extractor_id": "bring_your_own_v1",
+        "identifier": webhook,
+        "delivery_id": ping["delivery_id"],
     }
 
 

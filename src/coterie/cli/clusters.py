@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coterie.cli.options import DEFAULT_DATA_DIR, ApiKey, DataDir, Namespace, Url, connect, fail
+from coterie.cli.options import call as _call
+from coterie.cli.options import print_json as _print
+from coterie.cli.options import print_table as _table
 
 if TYPE_CHECKING:
     from coterie.client import Client
@@ -214,29 +217,3 @@ def _show_groups(client: "Client", identifier: str) -> None:
     typer.echo(
         f"{answer['total_groups']} groups of {answer['total_documents']} documents, {answer['noise_documents']} in none"
     )
-
-
-def _call(method: Any, *arguments: Any, **options: Any) -> Any:
-    from coterie.client import ApiError  # noqa: PLC0415
-
-    try:
-        return method(*arguments, **options)
-    except ApiError as error:
-        fail(error.message)
-
-
-def _print(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _table(titles: list[str], rows: list[list[Any]]) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table()
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    Console().print(table)

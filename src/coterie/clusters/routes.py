@@ -82,7 +82,7 @@ def patch_cluster(cluster_identifier: str, body: PatchClusterRequest, tenant: Up
 def delete_cluster(cluster_id: str, tenant: Deleter, services: Context) -> Response:
     """Delete a definition with its runs and their files; a run that is under way ends."""
     with services.db.write() as tx:
-        gone = service.delete_cluster(tx, tenant, cluster_id)
+        gone = service.delete_cluster(tx, tenant, cluster_id, iso(services.clock.now()))
     for run_id in gone:
         services.blobs.drop(f"{tenant.internal_id}/{tenant.namespace_id}/engine_cluster_build/{run_id}")
     return Response(status_code=204)

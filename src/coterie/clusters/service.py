@@ -23,6 +23,7 @@ from coterie.listing.texts import Texts, erase_texts, write_texts
 from coterie.store.db import Db
 from coterie.store.dialects import upsert
 from coterie.store.tables import cluster_counts, clusters, collections, runs, settings, tasks
+from coterie.webhooks.events import emit
 
 MAX_CLUSTERS = 2_000_000
 INDEX_RULES = f"2, Unicode {unicodedata.unidata_version}"
@@ -73,6 +74,7 @@ def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest
     pk = tx.execute(new.returning(clusters.c.pk)).scalar_one()
     _index(tx, [(pk, resource, "")])
     _count(tx, tenant.namespace_id, resource["status"], 1, 0)
+    emit(tx, tenant.namespace_id, "cluster.created", {"cluster_id": identity, "cluster_name": name}, now)
     return str(columns["resource"])
 
 
@@ -91,6 +93,8 @@ def patch_cluster(tx: Connection, tenant: Tenant, identifier: str, request: Patc
     if request.llm_labeling is not None:
         given["llm_labeling"] = request.llm_labeling.model_dump(mode="json", exclude_unset=True)
     _check_metadata(given.get("metadata"))
+    named = {"cluster_id": row.id, "cluster_name": given.get("cluster_name", row.name)}
+    emit(tx, tenant.namespace_id, "cluster.updated", {**named, "changed": sorted(given)}, now)
     return change_cluster(tx, row.pk, given, now)
 
 
@@ -109,7 +113,7 @@ def change_cluster(
     return str(columns["resource"])
 
 
-def delete_cluster(tx: Connection, tenant: Tenant, identifier: str) -> list[str]:
+def delete_cluster(tx: Connection, tenant: Tenant, identifier: str, now: str) -> list[str]:
     """Delete a definition with its runs and end its jobs; the ids of its runs, whose files are to go too."""
     row = find_cluster(tx, tenant, identifier)
     run_ids = list(tx.scalars(select(runs.c.id).where(runs.c.cluster_id == row.id)).all())
@@ -118,6 +122,7 @@ def delete_cluster(tx: Connection, tenant: Tenant, identifier: str) -> list[str]
     erase_texts(tx, tenant.namespace_id, [row.pk])
     tx.execute(delete(clusters).where(clusters.c.pk == row.pk))
     _count(tx, tenant.namespace_id, row.status, -1, -row.num_documents)
+    emit(tx, tenant.namespace_id, "cluster.deleted", {"cluster_id": row.id, "cluster_name": row.name}, now)
     return run_ids
 
 

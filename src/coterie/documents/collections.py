@@ -19,6 +19,7 @@ from coterie.listing.tree import Listable, ListQuery
 from coterie.store.db import Db
 from coterie.store.dialects import among
 from coterie.store.tables import collections, document_fields, documents, paths, vector_spaces
+from coterie.webhooks.events import emit
 
 MAX_COLLECTIONS = 10_000
 """Collections of one namespace."""
@@ -112,6 +113,7 @@ def create_collection(
         )
     )
     on_created(tx, tenant.namespace_id, resource["collection_id"])
+    emit(tx, tenant.namespace_id, "collection.created", _named(resource), now)
     return orjson.dumps(resource).decode()
 
 
@@ -136,13 +138,15 @@ def update_collection(
     tx.execute(update(collections).where(collections.c.pk == row.pk).values(**_columns(resource)))
     if resource["collection_name"] != row.name:
         on_renamed(tx, row.id)
+    emit(tx, tenant.namespace_id, "collection.updated", {**_named(resource), "changed": sorted(changes)}, now)
     return orjson.dumps(resource).decode()
 
 
-def delete_collection(tx: Connection, tenant: Tenant, identifier: str) -> str:
+def delete_collection(tx: Connection, tenant: Tenant, identifier: str, now: str) -> str:
     """Delete a collection, which hides its documents; its id, for `delete_documents`. Raises NotFound."""
     row = find_collection(tx, tenant, identifier)
     tx.execute(delete(collections).where(collections.c.pk == row.pk))
+    emit(tx, tenant.namespace_id, "collection.deleted", {"collection_id": row.id, "collection_name": row.name}, now)
     collection_id: str = row.id
     return collection_id
 
@@ -242,6 +246,10 @@ def _bring_your_own() -> dict[str, Any]:
         "parameters": {},
         "input_mappings": {},
     }
+
+
+def _named(resource: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: resource[name] for name in ("collection_id", "collection_name")}
 
 
 def _columns(resource: Mapping[str, Any]) -> dict[str, Any]:

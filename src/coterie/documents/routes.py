@@ -118,7 +118,7 @@ def update_collection(collection_identifier: str, body: dict[str, Any], tenant: 
 def delete_collection(collection_identifier: str, tenant: Deleter, services: Context) -> Response:
     """Delete a collection with its documents and vectors. Definitions that use it stay; their runs will fail."""
     with services.db.write() as tx:
-        collection_id = collections.delete_collection(tx, tenant, collection_identifier)
+        collection_id = collections.delete_collection(tx, tenant, collection_identifier, iso(services.clock.now()))
     services.vectors.drop(tenant.namespace_id, collection_id)
     collections.delete_documents(services.db, collection_id)
     return Response(status_code=204)

@@ -31,6 +31,7 @@ from coterie.kit.errors import BadRequest
 from coterie.store.db import reserve
 from coterie.store.tables import documents
 from coterie.store.vectors import Matrix
+from coterie.webhooks.events import emit_many
 
 Result = dict[str, Any]
 
@@ -96,7 +97,8 @@ def update_document(
     """Replace a document's payload, or vectors of it; it as JSON. Raises BadRequest, NotFound."""
     now = iso(services.clock.now())
     with services.db.write() as tx:
-        collection_id = find_collection(tx, tenant, collection).id
+        found = find_collection(tx, tenant, collection)
+        collection_id = found.id
         find_document(tx, tenant, collection_id, document_id)
         try:
             vectors = _vectors(changes, spaces_of(tx, collection_id))
@@ -121,18 +123,24 @@ def update_document(
             index_documents(tx, collection_id, [(row.pk, {"metadata": changes.metadata})])
         replaced = {name: [key] for name, key in old_keys.items() if name in new_keys}
         retire(tx, tenant, collection_id, replaced, now)
+        where = {"collection_id": collection_id, "collection_name": found.name}
+        emit_many(tx, tenant.namespace_id, "object.updated", [document_id], where, now)
     return text
 
 
 def delete_document(services: Services, tenant: Tenant, collection: str, document_id: str) -> None:
     """Delete a document and its vectors. Raises NotFound."""
+    now = iso(services.clock.now())
     with services.db.write() as tx:
-        collection_id = find_collection(tx, tenant, collection).id
+        found = find_collection(tx, tenant, collection)
+        collection_id = found.id
         row = find_document(tx, tenant, collection_id, document_id)
         tx.execute(delete(documents).where(documents.c.pk == row.pk))
         unindex(tx, [row.pk])
         count_documents(tx, collection_id, -1)
-        retire(tx, tenant, collection_id, keys_by_name([row.vectors]), iso(services.clock.now()))
+        retire(tx, tenant, collection_id, keys_by_name([row.vectors]), now)
+        where = {"collection_id": collection_id, "collection_name": found.name}
+        emit_many(tx, tenant.namespace_id, "object.deleted", [document_id], where, now)
 
 
 class _Prepared:

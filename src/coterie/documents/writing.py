@@ -26,6 +26,7 @@ from coterie.store.db import execute_many, reserve
 from coterie.store.dialects import among, upsert
 from coterie.store.tables import collections, documents, retired_vectors, vector_spaces
 from coterie.store.vectors import Matrix, Space
+from coterie.webhooks.events import emit_many
 
 MAX_DIMENSIONS = 16_384
 MAX_SPACES = 256
@@ -140,10 +141,11 @@ def write_records(
     keys: Sequence[Mapping[str, int]],
 ) -> list[bool]:
     """Write the records within a transaction, and retire the vectors that they replace: whether each is new."""
-    own = select(collections.c.pk).where(
+    own = select(collections.c.name).where(
         collections.c.id == collection_id, collections.c.namespace_id == tenant.namespace_id
     )
-    if tx.scalar(own) is None:
+    name = tx.scalar(own)
+    if name is None:
         raise NotFound("the collection was deleted")
     now = iso(services.clock.now())
     before = _present(tx, collection_id, batch.ids)
@@ -167,6 +169,10 @@ def write_records(
     created = [identity not in before for identity in batch.ids]
     count_documents(tx, collection_id, sum(created))
     retire(tx, tenant, collection_id, keys_by_name(text for _, text in before.values()), now)
+    where = {"collection_id": collection_id, "collection_name": name}
+    for new, type in ((True, "object.created"), (False, "object.updated")):
+        ids = [identity for identity, is_new in zip(batch.ids, created, strict=True) if is_new is new]
+        emit_many(tx, tenant.namespace_id, type, ids, where, now)
     return created
 
 

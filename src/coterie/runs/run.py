@@ -25,6 +25,7 @@ from coterie.runs.attributes import group_documents
 from coterie.runs.loading import load_vectors
 from coterie.runs.plan import Plan
 from coterie.runs.results import RunFiles, save_earlier_map, write_results
+from coterie.runs.telling import tell_run
 from coterie.store.tables import clusters, runs
 
 
@@ -66,6 +67,7 @@ class ClusterRun:
         shown = {"status": status.lower(), "completed_at": now, "error_message": error}
         _change_run(tx, row, status, shown)
         self._mark_cluster(tx, row, {"status": status, "error": error})
+        tell_run(tx, row.id, "cluster.execution.failed", now)
 
     def _by_vectors(self, job: Job, tenant: Tenant, plan: Plan, run: Row[Any], folder: Path) -> dict[str, Any]:
         arguments = {"folder": str(folder), "plan": asdict(plan)}
@@ -109,6 +111,7 @@ class ClusterRun:
         with self.services.db.write() as tx:
             _change_run(tx, run, queue.PROCESSING, {"status": "processing"})
             self._mark_cluster(tx, run, {"status": queue.PROCESSING})
+            tell_run(tx, run.id, "cluster.execution.started", iso(self.services.clock.now()))
 
     def _mark_cluster(
         self, tx: Connection, run: Row[Any], changes: Mapping[str, Any], run_text: str | None = None
@@ -137,6 +140,7 @@ class ClusterRun:
             changes = {**summary["cluster"], "status": queue.COMPLETED, "error": None, "last_executed_at": now}
             changes["last_run_id"] = run_id
             self._mark_cluster(tx, run, changes, summary["text"])
+            tell_run(tx, run_id, "cluster.execution.completed", now)
             if not job.complete(tx, outputs, warnings=summary["run"]["warnings"]):
                 raise Canceled
 

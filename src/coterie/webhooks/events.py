@@ -21,7 +21,7 @@ MAX_IDS = 100
 """Ids that the event of many things names; its `count` says how many there were."""
 
 
-class EventType(StrEnum):
+class WebhookEventType(StrEnum):
     """What a webhook can ask for. Coterie has no taxonomies, so their event does not happen."""
 
     OBJECT_CREATED = "object.created"
@@ -51,7 +51,7 @@ def emit(tx: Connection, namespace_id: str, type: str, data: Mapping[str, Any], 
     """Tell the active webhooks of the namespace's organization that ask for this type. Raises ValueError for a type
     that there is not.
     """
-    kind = EventType(type)
+    kind = WebhookEventType(type)
     active = (
         select(webhooks.c.id, webhooks.c.resource, webhooks.c.secret)
         .join(namespaces, namespaces.c.org_id == webhooks.c.org_id)
