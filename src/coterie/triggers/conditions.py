@@ -19,7 +19,7 @@ from coterie.engine.nearest import distances_to, nearest
 from coterie.runs.artifacts import artifacts_of
 from coterie.runs.loading import sample_of
 from coterie.runs.plan import Plan
-from coterie.store.vectors import POINT_READS, MissingVectors
+from coterie.store.vectors import POINT_READS
 from coterie.triggers.queries import last_run, newest_members
 
 LOOKED = 20_000
@@ -50,11 +50,12 @@ def holds(services: Services, tenant: Tenant, resource: Mapping[str, Any], state
         changed = _changed(tx, resource["execution_config"]["collection_ids"], run)
     if changed == 0:
         return False
-    if kind == "volume":
-        whole = 1 if schedule["metric"] == "documents" or run is None else orjson.loads(run.resource)["num_points"]
-        return run is None and schedule["metric"] == "share" or bool(changed >= threshold * max(whole, 1))
+    if kind == "volume" and schedule["metric"] == "documents":
+        return bool(changed >= threshold)
     if run is None:
-        return False
+        return kind == "volume"  # any share of nothing
+    if kind == "volume":
+        return bool(changed >= threshold * orjson.loads(run.resource)["num_points"])
     if kind == "drift":
         share = drift(services, tenant, run)
         return share is not None and share >= threshold

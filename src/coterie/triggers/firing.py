@@ -17,7 +17,7 @@ import orjson
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from coterie.api.context import Services, Tenant
-from coterie.documents.collections import count_all
+from coterie.documents.collections import counters_of
 from coterie.jobs import queue
 from coterie.kit.clock import iso, parse_iso
 from coterie.kit.errors import Conflict, CoterieError
@@ -40,7 +40,7 @@ from coterie.triggers.queries import (
 )
 from coterie.triggers.schedule import next_cron, next_interval
 from coterie.triggers.schemas import TriggerStatus
-from coterie.triggers.service import plan_of
+from coterie.triggers.service import change_trigger, plan_of
 from coterie.webhooks.events import EventType, emit
 
 log = logging.getLogger("coterie.triggers")
@@ -50,7 +50,7 @@ EVENT_SECONDS = 5
 """How often events are looked for."""
 
 RETRY_SECONDS = 60
-"""After an error of ours a trigger is tried again."""
+"""When a trigger that an error of ours held up, or events that found the definition busy, are looked at again."""
 
 MOST = 500
 """Triggers, and ended firings, that one look takes on."""
@@ -92,7 +92,7 @@ def fire_due(services: Services) -> int:
             if _is_ready(services, row):
                 fired += _fire(services, row, now)
             else:
-                idle.append((row, _next_time(orjson.loads(row.resource), parse_iso(row.next_at), now, fired=False)))
+                idle.append((row, _next_time(orjson.loads(row.resource), parse_iso(row.next_at), now, None)))
         except Exception:
             log.exception("trigger %s met an error and is put off", row.id)
             idle.append((row, now + timedelta(seconds=RETRY_SECONDS)))
@@ -110,7 +110,8 @@ def _is_ready(services: Services, row: Row[Any]) -> bool:
     if resource["trigger_type"] == "event":
         with services.db.read() as tx:
             enough = count_events(tx, resource, state) >= schedule["event_threshold"]
-            return enough and count_all(tx, watched(resource)) >= schedule["min_documents"]
+            present = sum(counters["documents"] for counters in counters_of(tx, watched(resource)).values())
+            return enough and present >= schedule["min_documents"]
     if resource["trigger_type"] == "conditional":
         with services.db.read() as tx:
             busy = open_firing(tx, row.id) is not None
@@ -127,12 +128,12 @@ def _fire(services: Services, seen: Row[Any], now: datetime) -> bool:
         if row is None:
             return False
         resource, state, due = orjson.loads(row.resource), orjson.loads(row.state), parse_iso(row.next_at)
-        following = _next_time(resource, due, now, fired=True)
         once = (trigger_firings.c.trigger_id == row.id, trigger_firings.c.due_at == row.next_at)
         if tx.scalar(select(trigger_firings.c.pk).where(*once)) is not None:  # a clock that was put back
-            _put_off(tx, row, following)
+            _put_off(tx, row, _next_time(resource, due, now, None))
             return False
         start = _start(tx, tenant_of(row), row, resource, moment)
+        following = _next_time(resource, due, now, start.status)
         _record(tx, row, start, moment)
         shown = {
             "last_execution_status": start.status,
@@ -241,13 +242,7 @@ def _change(
     """Write a trigger; an active one that has failed too often in a row is `failed`."""
     if row.status == TriggerStatus.ACTIVE and resource["consecutive_failures"] >= MAX_FAILURES:
         resource, next_at = {**resource, "status": TriggerStatus.FAILED, "next_scheduled_at": None}, None
-    values = {
-        "status": resource["status"],
-        "next_at": next_at,
-        "state": orjson.dumps(state).decode(),
-        "resource": orjson.dumps({**resource, "updated_at": now}).decode(),
-    }
-    tx.execute(update(triggers).where(triggers.c.pk == row.pk).values(values))
+    change_trigger(tx, row, resource, now, next_at=next_at, state=orjson.dumps(state).decode())
 
 
 def _put_off(tx: Connection, row: Row[Any], later: datetime) -> None:
@@ -259,8 +254,8 @@ def _put_off(tx: Connection, row: Row[Any], later: datetime) -> None:
     tx.execute(update(triggers).where(*same).values(next_at=iso(later), resource=orjson.dumps(resource).decode()))
 
 
-def _next_time(resource: Mapping[str, Any], due: datetime, now: datetime, *, fired: bool) -> datetime:
-    """When to look again at a trigger that was due, and fired or did not."""
+def _next_time(resource: Mapping[str, Any], due: datetime, now: datetime, outcome: str | None) -> datetime:
+    """When to look again at a trigger that was due: with an outcome if it fired, None if it did not."""
     schedule, kind = resource["schedule_config"], resource["trigger_type"]
     if kind == "cron":
         return next_cron(schedule["cron_expression"], schedule["timezone"], max(due, now))
@@ -268,7 +263,7 @@ def _next_time(resource: Mapping[str, Any], due: datetime, now: datetime, *, fir
         return next_interval(schedule["interval_seconds"], due, now)
     if kind == "conditional":
         return now + timedelta(seconds=schedule["check_interval_seconds"])
-    cooldown = schedule["cooldown_seconds"] if fired else 0
+    cooldown = {None: 0, SKIPPED: RETRY_SECONDS}.get(outcome, schedule["cooldown_seconds"])
     return now + timedelta(seconds=max(cooldown, EVENT_SECONDS))
 
 

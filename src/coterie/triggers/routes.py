@@ -19,9 +19,7 @@ from coterie.triggers.schemas import (
     UpdateTriggerRequest,
 )
 
-router = APIRouter(
-    prefix="/v1/clusters/triggers", tags=["Cluster Triggers"], route_class=StrictRoute, responses=ERRORS
-)
+router = APIRouter(prefix="/v1/clusters/triggers", tags=["Cluster Triggers"], route_class=StrictRoute, responses=ERRORS)
 
 
 @router.post("", response_model=TriggerModel, status_code=201)
@@ -77,9 +75,7 @@ def resume_trigger(trigger_id: str, tenant: Updater, services: Context) -> Respo
 
 
 @router.post("/{trigger_id}/history", response_model=TriggerHistoryResponse)
-def get_trigger_history(
-    trigger_id: str, body: TriggerHistoryRequest, tenant: Reader, services: Context
-) -> Response:
+def get_trigger_history(trigger_id: str, body: TriggerHistoryRequest, tenant: Reader, services: Context) -> Response:
     """A trigger's last 1,000 firings, newest first."""
     with services.db.read() as tx:
         found, total = queries.list_firings(tx, tenant, trigger_id, body)

@@ -51,8 +51,8 @@ class IntervalSchedule(RequestModel):
 
 
 class EventSchedule(RequestModel):
-    """After `event_threshold` events in one collection or, without `collection_id`, in all that are clustered, once these
-    hold `min_documents`."""
+    """After `event_threshold` events in one collection or, without `collection_id`, in all that are clustered; not before
+    these hold `min_documents`."""
 
     event_type: Literal["documents_added", "documents_updated", "batch_completed"]
     event_threshold: int = Field(1, ge=1, le=MAX_COUNT)
@@ -129,7 +129,9 @@ def read_schedule(trigger_type: TriggerType, given: Mapping[str, Any]) -> dict[s
     try:
         return model.model_validate(asked).model_dump(mode="json")
     except ValidationError as error:
-        raise Invalid([Issue((*loc, *fault["loc"]), fault["msg"], fault["type"]) for fault in error.errors()]) from error
+        raise Invalid(
+            [Issue((*loc, *fault["loc"]), fault["msg"], fault["type"]) for fault in error.errors()]
+        ) from error
 
 
 class TriggerExecutionConfig(RequestModel):
@@ -141,7 +143,7 @@ class TriggerExecutionConfig(RequestModel):
 
 
 class CreateTriggerRequest(RequestModel):
-    """Either `cluster_id` or `execution_config` says what to run; `docs/triggers.md` lists what `schedule_config` holds."""
+    """Either `cluster_id` or `execution_config` says what to run; what `schedule_config` holds goes by `trigger_type`."""
 
     cluster_id: str | None = Field(None, max_length=255)
     execution_config: TriggerExecutionConfig | None = None
@@ -152,7 +154,7 @@ class CreateTriggerRequest(RequestModel):
 
 
 class UpdateTriggerRequest(RequestModel):
-    """`schedule_config` is merged into the present one, null standing for a default; `status` pauses, resumes or deletes."""
+    """`schedule_config` is merged into the present one, null for a default; `status` pauses, resumes or deletes."""
 
     schedule_config: dict[str, Any] | None = None
     description: str | None = Field(None, max_length=4096)
@@ -207,8 +209,8 @@ class TriggerHistoryRequest(RequestModel):
 
 
 class TriggerExecutionHistoryItem(BaseModel):
-    """One firing: `running`, then `completed`, `failed` or `canceled`; or `skipped`. `job_id` is the task's, empty where
-    none was started."""
+    """One firing: `running`, then `completed`, `failed` or `canceled`; or `skipped`. `job_id` is the task's, empty
+    where none was started."""
 
     job_id: str
     triggered_at: datetime

@@ -74,7 +74,7 @@ def patch_trigger(
         _check_schedule(tx, tenant, schedule, resource["execution_config"])
         _reschedule(tx, row, schedule, now)
     if "description" in given:
-        _change(tx, find_trigger(tx, tenant, trigger_id), {"description": request.description}, now)
+        change_trigger(tx, find_trigger(tx, tenant, trigger_id), {"description": request.description}, now)
     if request.schedule_config is not None or "description" in given:
         _tell(tx, EventType.TRIGGER_UPDATED, row, now)
     if request.status is not None and request.status != row.status:
@@ -89,7 +89,7 @@ def pause_trigger(tx: Connection, tenant: Tenant, trigger_id: str, now: str) -> 
     if row.status == DISABLED:
         raise Conflict(f"trigger '{trigger_id}' was deleted; resume it, or create another")
     if row.status != PAUSED:
-        _change(tx, row, {"status": PAUSED, "next_scheduled_at": None}, now, next_at=None)
+        change_trigger(tx, row, {"status": PAUSED, "next_scheduled_at": None}, now, next_at=None)
         _tell(tx, EventType.TRIGGER_PAUSED, row, now)
     return show(tx, find_trigger(tx, tenant, trigger_id))
 
@@ -105,7 +105,7 @@ def resume_trigger(tx: Connection, tenant: Tenant, trigger_id: str, now: str) ->
     first = _first_time(kind, schedule, parse_iso(now))
     shown = {"status": ACTIVE, "next_scheduled_at": _shown_time(kind, first), "consecutive_failures": 0}
     state = {**orjson.loads(row.state), "base": _base(tx, resource)}
-    _change(tx, row, shown, now, next_at=first, state=orjson.dumps(state).decode())
+    change_trigger(tx, row, shown, now, next_at=first, state=orjson.dumps(state).decode())
     if row.status != ACTIVE:
         _tell(tx, EventType.TRIGGER_RESUMED, row, now)
     return show(tx, find_trigger(tx, tenant, trigger_id))
@@ -144,13 +144,23 @@ def follow_definition(tx: Connection, tenant: Tenant, definition: Mapping[str, A
         resume_trigger(tx, tenant, row.id, now)
 
 
+def change_trigger(tx: Connection, row: Row[Any], shown: Mapping[str, Any], now: str, **columns: Any) -> None:
+    """Bring a trigger's resource and its columns along together."""
+    resource = {**orjson.loads(row.resource), **shown, "updated_at": now}
+    text = orjson.dumps(resource).decode()
+    changed = update(triggers).where(triggers.c.pk == row.pk)
+    tx.execute(changed.values(resource=text, status=resource["status"], **columns))
+
+
 def plan_of(tx: Connection, tenant: Tenant, execution: Mapping[str, Any]) -> Plan:
     """The plan of an `execution_config`, its collections by id. Raises NotFound, BadRequest, Invalid."""
     try:
         request = ExecuteClusterRequest.model_validate(execution)
         return of_request(request, [row.id for row in find_collections(tx, tenant, request.collection_ids)])
     except ValidationError as error:
-        issues = [Issue(("body", "execution_config", *fault["loc"]), fault["msg"], fault["type"]) for fault in error.errors()]
+        issues = [
+            Issue(("body", "execution_config", *fault["loc"]), fault["msg"], fault["type"]) for fault in error.errors()
+        ]
         raise Invalid(issues) from error
     except Invalid as error:
         below = [issue._replace(loc=("body", "execution_config", *issue.loc[1:])) for issue in error.issues]
@@ -218,21 +228,13 @@ def _reschedule(tx: Connection, row: Row[Any], schedule: dict[str, Any], now: st
     if any(before.get(name) != schedule.get(name) for name in ("event_type", "collection_id")):
         state["base"] = _base(tx, {**resource, "schedule_config": schedule})
     shown = {"schedule_config": schedule, "next_scheduled_at": _shown_time(kind, next_at)}
-    _change(tx, row, shown, now, next_at=next_at, state=orjson.dumps(state).decode())
+    change_trigger(tx, row, shown, now, next_at=next_at, state=orjson.dumps(state).decode())
 
 
 def _disable(tx: Connection, row: Row[Any], now: str) -> None:
     if row.status != DISABLED:
-        _change(tx, row, {"status": DISABLED, "next_scheduled_at": None}, now, next_at=None)
+        change_trigger(tx, row, {"status": DISABLED, "next_scheduled_at": None}, now, next_at=None)
         _tell(tx, EventType.TRIGGER_DELETED, row, now)
-
-
-def _change(tx: Connection, row: Row[Any], shown: Mapping[str, Any], now: str, **columns: Any) -> None:
-    """Bring a trigger's resource and its columns along together."""
-    resource = {**orjson.loads(row.resource), **shown, "updated_at": now}
-    text = orjson.dumps(resource).decode()
-    changed = update(triggers).where(triggers.c.pk == row.pk)
-    tx.execute(changed.values(resource=text, status=resource["status"], **columns))
 
 
 def _tell(tx: Connection, event: EventType, row: Row[Any], now: str) -> None:
@@ -263,15 +265,15 @@ def _execution_of(definition: Mapping[str, Any]) -> dict[str, Any]:
     return {"collection_ids": definition["input_collections"], "config": config}
 
 
-def _check_schedule(
-    tx: Connection, tenant: Tenant, schedule: dict[str, Any], execution: Mapping[str, Any]
-) -> None:
+def _check_schedule(tx: Connection, tenant: Tenant, schedule: dict[str, Any], execution: Mapping[str, Any]) -> None:
     """Look up the collection that a schedule names, and refuse conditions that its runs can never meet."""
     if schedule.get("collection_id") is not None:
         schedule["collection_id"] = find_collection(tx, tenant, schedule["collection_id"]).id
     condition = schedule.get("condition_type")
     if condition in ("drift", "quality") and "attributes" in execution["config"]:
-        raise BadRequest(f"a grouping by attributes has no vectors to measure '{condition}' by; use 'volume' or 'custom'")
+        raise BadRequest(
+            f"a grouping by attributes has no vectors to measure '{condition}' by; use 'volume' or 'custom'"
+        )
 
 
 def _check_free(row: Row[Any], what: str) -> None:
