@@ -49,8 +49,8 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
     app.state.listeners = Listeners()
     app.state.health_limiter = CapacityLimiter(1)
     errors.install(app)
-    # The framework tries routes one after the other: the one that is asked most comes first, and `triggers/{trigger_id}`
-    # before `{cluster_id}/groups` and its like.
+    # The framework tries routes one after the other: the one that is asked most comes first, and
+    # `triggers/{trigger_id}` before `{cluster_id}/groups` and its like.
     for router in (
         clusters,
         triggers,

@@ -53,7 +53,7 @@ def holds(services: Services, tenant: Tenant, resource: Mapping[str, Any], state
     if kind == "volume" and schedule["metric"] == "documents":
         return bool(changed >= threshold)
     if run is None:
-        return kind == "volume"  # any share of nothing
+        return bool(kind == "volume")  # any share of nothing
     if kind == "volume":
         return bool(changed >= threshold * orjson.loads(run.resource)["num_points"])
     if kind == "drift":

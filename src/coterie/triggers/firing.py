@@ -111,7 +111,7 @@ def _is_ready(services: Services, row: Row[Any]) -> bool:
         with services.db.read() as tx:
             enough = count_events(tx, resource, state) >= schedule["event_threshold"]
             present = sum(counters["documents"] for counters in counters_of(tx, watched(resource)).values())
-            return enough and present >= schedule["min_documents"]
+            return bool(enough and present >= schedule["min_documents"])
     if resource["trigger_type"] == "conditional":
         with services.db.read() as tx:
             busy = open_firing(tx, row.id) is not None

@@ -51,8 +51,8 @@ class IntervalSchedule(RequestModel):
 
 
 class EventSchedule(RequestModel):
-    """After `event_threshold` events in one collection or, without `collection_id`, in all that are clustered; not before
-    these hold `min_documents`."""
+    """After `event_threshold` events in one collection or, without `collection_id`, in all that are clustered; not
+    before these hold `min_documents`."""
 
     event_type: Literal["documents_added", "documents_updated", "batch_completed"]
     event_threshold: int = Field(1, ge=1, le=MAX_COUNT)
@@ -143,7 +143,7 @@ class TriggerExecutionConfig(RequestModel):
 
 
 class CreateTriggerRequest(RequestModel):
-    """Either `cluster_id` or `execution_config` says what to run; what `schedule_config` holds goes by `trigger_type`."""
+    """Either `cluster_id` or `execution_config` says what to run; `schedule_config` goes by `trigger_type`."""
 
     cluster_id: str | None = Field(None, max_length=255)
     execution_config: TriggerExecutionConfig | None = None
