@@ -1,6 +1,6 @@
 """Firing: what is due fires once, whoever looks, and what came of it is noted."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -301,7 +301,7 @@ def test_the_history_keeps_the_newest_and_is_paged(
 
 
 @pytest.fixture
-def told(services: Services) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+def told(services: Services) -> Callable[[], list[dict[str, Any]]]:
     """The events of triggers, each once."""
     types = [f"trigger.{name}" for name in ("created", "updated", "deleted", "paused", "resumed", "fired")]
     types += ["trigger.execution.completed", "trigger.execution.failed"]
@@ -319,7 +319,7 @@ def told(services: Services) -> Iterator[Callable[[], list[dict[str, Any]]]]:
             rows = tx.scalars(select(webhook_deliveries.c.event).order_by(webhook_deliveries.c.pk)).all()
         return [orjson.loads(row) for row in rows]
 
-    yield read
+    return read
 
 
 def test_webhooks_are_told(
