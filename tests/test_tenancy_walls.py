@@ -29,6 +29,11 @@ BODIES: dict[str, Any] = {
     "/v1/collections": {"collection_name": "new"},
     "/v1/collections/{collection_identifier}/documents/batch": {"documents": [{"metadata": {}}]},
     "/v1/clusters": {"collection_ids": ["things"], "vector_config": HDBSCAN},
+    "/v1/clusters/triggers": {
+        "cluster_id": "groups",
+        "trigger_type": "interval",
+        "schedule_config": {"interval_seconds": 3600},
+    },
     "/v1/namespaces": {"namespace_name": "new"},
     "/v1/organizations/users": {"email": "new@example.org"},
     "/v1/clusters/execute": {
@@ -64,11 +69,15 @@ def ids(client: TestClient) -> dict[str, str]:
     namespace = client.post("/v1/namespaces", json={"namespace_name": SECRET}).json()
     webhook = client.post(WEBHOOKS, json={**BODIES[WEBHOOKS], "webhook_name": SECRET}).json()["webhook_id"]
     ping = client.post(f"{WEBHOOKS}{webhook}/test").json()["deliveries"][0]
+    schedule = {"trigger_type": "interval", "schedule_config": {"interval_seconds": 3600}}
+    about = {"cluster_id": cluster["cluster_id"], "description": SECRET}
+    trigger = client.post("/v1/clusters/triggers", json={**schedule, **about}).json()
     return {
         "collection_identifier": collection,
         "document_id": "d000",
         "cluster_identifier": cluster["cluster_id"],
         "cluster_id": cluster["cluster_id"],
+        "trigger_id": trigger["trigger_id"],
         "task_id": task["task_id"],
         "namespace_identifier": namespace["namespace_id"],
         "identifier": webhook,
@@ -121,6 +130,7 @@ def test_another_organization_s_key_sees_and_changes_nothing(
     assert client.get(f"/v1/namespaces/{ids['namespace_identifier']}").status_code == 200
     assert client.get(f"{WEBHOOKS}{ids['identifier']}").json()["webhook_name"] == SECRET
     assert client.post(f"{WEBHOOKS}{ids['identifier']}/deliveries/list").json()["total_count"] == 1
+    assert client.get(f"/v1/clusters/triggers/{ids['trigger_id']}").json()["status"] == "active"
 
 
 def _without_echo(text: str, path: str) -> str:

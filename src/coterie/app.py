@@ -29,6 +29,7 @@ from coterie.store.tables import tasks
 from coterie.tasks.events import Listeners
 from coterie.tasks.routes import router as task_routes
 from coterie.tenancy.routes import namespace, organization
+from coterie.triggers.routes import router as triggers
 from coterie.webhooks.routes import router as webhooks
 
 health = APIRouter(tags=["Health"])
@@ -49,9 +50,11 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
     app.state.listeners = Listeners()
     app.state.health_limiter = CapacityLimiter(1)
     errors.install(app)
-    # The framework tries routes one after the other: the one that is asked most comes first.
+    # The framework tries routes one after the other: the one that is asked most comes first, and
+    # `triggers/{trigger_id}` before `{cluster_id}/groups` and its like.
     for router in (
         clusters,
+        triggers,
         runs,
         executions,
         results,

@@ -158,6 +158,39 @@ class Client:
         found: Json = self.request("POST", f"/v1/clusters/{identifier}/data", body)
         return found
 
+    # -- triggers ---------------------------------------------------------------------------------------------
+
+    def create_trigger(self, trigger: Mapping[str, Any]) -> Json:
+        """A new trigger."""
+        made: Json = self.request("POST", "/v1/clusters/triggers", dict(trigger))
+        return made
+
+    def list_triggers(self, **body: Any) -> Json:
+        """Triggers; `cluster_id`, `trigger_type`, `status`, `sort_by` and so on as in the API."""
+        listed: Json = self.request("POST", "/v1/clusters/triggers/list", body)
+        return listed
+
+    def pause_trigger(self, trigger_id: str) -> Json:
+        """A trigger, resting until it is resumed."""
+        paused: Json = self.request("POST", f"/v1/clusters/triggers/{trigger_id}/pause")
+        return paused
+
+    def resume_trigger(self, trigger_id: str) -> Json:
+        """A trigger, active from now on."""
+        resumed: Json = self.request("POST", f"/v1/clusters/triggers/{trigger_id}/resume")
+        return resumed
+
+    def delete_trigger(self, trigger_id: str) -> None:
+        """Disable a trigger."""
+        self.request("DELETE", f"/v1/clusters/triggers/{trigger_id}")
+
+    def trigger_history(self, trigger_id: str, **body: Any) -> Json:
+        """What came of a trigger's firings, newest first."""
+        found: Json = self.request("POST", f"/v1/clusters/triggers/{trigger_id}/history", body)
+        return found
+
+    # -- tasks ------------------------------------------------------------------------------------------------
+
     def get_task(self, task_id: str) -> Json:
         """A task with its progress."""
         found: Json = self.request("GET", f"/v1/tasks/{task_id}")

@@ -18,6 +18,7 @@ from coterie.store.db import Db
 from coterie.store.schema import migrate
 from coterie.store.vectors import VectorStore
 from coterie.tenancy.bootstrap import bootstrap
+from coterie.triggers.service import follow_definition
 
 log = logging.getLogger("coterie.worker")
 
@@ -66,6 +67,7 @@ def connect(settings: Settings, statement_seconds: float | None = None) -> Servi
         clock=SystemClock(),
         on_collection_renamed=follow_rename,
         on_indexes_declared=follow_declaration,
+        on_definition_written=follow_definition,
     )
 
 
@@ -82,6 +84,7 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     from coterie.runs.suggest import JOB as SUGGEST_JOB  # noqa: PLC0415
     from coterie.runs.suggest import ClusterSuggestion  # noqa: PLC0415
     from coterie.tenancy.namespaces import DELETE_JOB, NamespaceDeletion, resume_deletions  # noqa: PLC0415
+    from coterie.triggers.firing import keep_firing  # noqa: PLC0415
     from coterie.webhooks.delivery import prune_deliveries  # noqa: PLC0415
     from coterie.webhooks.sender import Sender  # noqa: PLC0415
 
@@ -108,6 +111,7 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     threading.Thread(target=_prepare, args=(executor,), name="coterie-prepare", daemon=True).start()
     worker.start()
     sender.start()
+    threading.Thread(target=keep_firing, args=(services, stopping), name="coterie-triggers", daemon=True).start()
     while not stopping.wait(PARENT_SECONDS):
         if parent_pid is not None and os.getppid() != parent_pid:
             break

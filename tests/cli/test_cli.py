@@ -46,7 +46,7 @@ def at(service: Service) -> list[str]:
 
 def test_help_names_every_command_and_setting() -> None:
     shown = coterie("--help").stdout
-    for command in ("serve", "worker", "key", "import", "clusters", "webhooks", "demo"):
+    for command in ("serve", "worker", "key", "import", "clusters", "triggers", "webhooks", "demo"):
         assert command in shown
     for setting in ("COTERIE_HOST", "COTERIE_PORT", "COTERIE_DATA_DIR", "COTERIE_WORKERS"):
         assert setting in coterie("serve", "--help").stdout
@@ -191,6 +191,28 @@ def test_a_webhook_is_made_listed_and_its_deliveries_replayed(service: Service) 
         assert "ping" in coterie("webhooks", "deliveries", "cli hook", *at(service)).stdout
         assert "not ended" in coterie("webhooks", "replay", "cli hook", delivery, *at(service)).stderr
         client.delete(path)
+
+
+def test_a_trigger_is_made_listed_paused_resumed_and_deleted(service: Service, tmp_path: Path) -> None:
+    file = tmp_path / "things.ndjson"
+    file.write_text("\n".join(json.dumps({"id": f"d{n}", "vector": row}) for n, row in enumerate(ROWS)))
+    coterie("import", str(file), "--collection", "cli-triggers", *at(service))
+    coterie("clusters", "create", "cli triggered", "--collection", "cli-triggers", *at(service))
+    when = ["--cron", "0 6 * * *", "--timezone", "Europe/Berlin"]
+    made = coterie("triggers", "create", "cli triggered", *when, *at(service))
+    assert made.returncode == 0, made.stderr
+    trigger = json.loads(made.stdout)
+    identity = trigger["trigger_id"]
+    assert trigger["schedule_config"] == {"cron_expression": "0 6 * * *", "timezone": "Europe/Berlin"}
+    assert "1 of 1" in coterie("triggers", "list", "--cluster", "cli triggered", *at(service)).stdout
+    assert coterie("triggers", "pause", identity, *at(service)).stdout == f"{identity}: paused\n"
+    assert f"{identity}: active, next at 20" in coterie("triggers", "resume", identity, *at(service)).stdout
+    assert "0 of 0" in coterie("triggers", "history", identity, *at(service)).stdout
+    assert coterie("triggers", "delete", identity, *at(service)).stdout == f"{identity}: disabled\n"
+    refused = coterie("triggers", "create", "cli triggered", "--every", "5", *at(service))
+    assert (refused.returncode, "interval_seconds" in refused.stderr) == (1, True)
+    unclear = coterie("triggers", "create", "cli triggered", "--every", "300", "--after", "5", *at(service))
+    assert (unclear.returncode, "one of --cron" in unclear.stderr) == (1, True)
 
 
 def test_without_a_service_the_commands_say_what_to_do(tmp_path: Path) -> None:

@@ -218,6 +218,30 @@ def test_a_run_and_its_task(official: ModuleType, generated: Any, cluster: Any, 
     assert tasks.kill_task(started.task_id).success
 
 
+def test_triggers(official: ModuleType, generated: Any, cluster: Any) -> None:
+    triggers = official.ClusterTriggersApi(generated)
+    request = official.SharedClustersTriggersModelsCreateTriggerRequest.from_dict(
+        {
+            "cluster_id": cluster.cluster_id,
+            "trigger_type": "cron",
+            "schedule_config": {"cron_expression": "0 6 * * *", "timezone": "Europe/Berlin"},
+        }
+    )
+    made = triggers.create_trigger_clusters(request)
+    assert (made.status, made.cluster_id, made.execution_count) == ("active", cluster.cluster_id, 0)
+    assert triggers.get_trigger_clusters(made.trigger_id).next_scheduled_at == made.next_scheduled_at
+    wanted = official.SharedClustersTriggersModelsListTriggersRequest(cluster_id=cluster.cluster_id)
+    assert [found.trigger_id for found in triggers.list_triggers_clusters(wanted).triggers] == [made.trigger_id]
+    assert triggers.pause_trigger_clusters(made.trigger_id).status == "paused"
+    assert triggers.resume_trigger_clusters(made.trigger_id).status == "active"
+    change = official.SharedClustersTriggersModelsUpdateTriggerRequest(schedule_config={"timezone": "UTC"})
+    assert triggers.update_trigger_clusters(made.trigger_id, change).schedule_config["cron_expression"] == "0 6 * * *"
+    history = triggers.get_trigger_history_clusters(made.trigger_id, official.TriggerHistoryRequest())
+    assert (history.executions, history.total) == ([], 0)
+    triggers.delete_trigger_clusters(made.trigger_id)
+    assert triggers.get_trigger_clusters(made.trigger_id).status == "disabled"
+
+
 def test_a_wrong_key_is_an_error_it_knows(official: ModuleType, service: Any) -> None:
     connection = official.ApiClient(official.Configuration(host=service.url, access_token="sk_wrong"))
     with pytest.raises(official.exceptions.UnauthorizedException) as refused:

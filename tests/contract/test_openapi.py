@@ -14,19 +14,7 @@ from contract.notation import Document, reduce
 
 V1: Document = json.loads(Path(__file__).with_name("v1_api.json").read_text())
 
-LATER = {
-    f"{method} /v1/clusters/triggers{rest}"
-    for method, rest in [
-        ("POST", ""),
-        ("POST", "/list"),
-        ("GET", "/{trigger_id}"),
-        ("PATCH", "/{trigger_id}"),
-        ("DELETE", "/{trigger_id}"),
-        ("POST", "/{trigger_id}/pause"),
-        ("POST", "/{trigger_id}/resume"),
-        ("POST", "/{trigger_id}/history"),
-    ]
-} | {"POST /v1/clusters/enrich"}
+LATER = {"POST /v1/clusters/enrich"}
 """Operations of the v1 API that this release does not serve yet."""
 
 RENAMED = {

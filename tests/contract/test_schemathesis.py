@@ -71,6 +71,7 @@ def things(client: Any, auth: dict[str, str]) -> Things:
         "vector_config": {"feature_extractor_name": "bring_your_own", "clustering_method": "kmeans"},
     }
     cluster = made("clusters", "cluster_id", definition)
+    hourly = {"trigger_type": "interval", "schedule_config": {"interval_seconds": 3600}, "cluster_id": cluster}
     organization = client.get("/v1/organizations", headers=auth).json()
     channel = {"channel": "webhook", "configs": {"url": "https://hooks.example/x", "headers": {"X-Token": "t"}}}
     hook = {"webhook_name": "all", "event_types": ["cluster.created"], "channels": [channel]}
@@ -82,6 +83,7 @@ def things(client: Any, auth: dict[str, str]) -> Things:
         "document_id": document_id,
         "cluster_id": cluster,
         "cluster_identifier": cluster,
+        "trigger_id": made("clusters/triggers", "trigger_id", hourly),
         "task_id": made(f"clusters/{cluster}/execute", "task_id", {}),
         "user_email": organization["users"][0]["email"],
         "feature_extractor_id": "bring_your_own_v1",

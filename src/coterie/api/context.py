@@ -5,7 +5,7 @@ its own body: as a dependency it would be opened in one thread of the pool and u
 requests that wait for SQLite's one writer would leave no thread for the one that has it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -39,6 +39,8 @@ class Services:
     """Called with a collection's id in the transaction that renames it: others keep its name to be found by."""
     on_indexes_declared: Callable[[Db, str], None]
     """Called with a namespace's id after its payload indexes were declared anew."""
+    on_definition_written: "Callable[[Connection, Tenant, Mapping[str, Any], str], None]"
+    """Called with a definition's resource in the transaction that makes or changes it: it may have a trigger."""
 
 
 @dataclass(frozen=True)

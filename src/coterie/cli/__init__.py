@@ -1,4 +1,4 @@
-"""The command line: `coterie serve`, `worker`, `migrate`, `key`, `import`, `clusters`, `webhooks`, `demo`.
+"""The command line: `coterie serve`, `worker`, `migrate`, `key`, `import`, `clusters`, `triggers`, `webhooks`, `demo`.
 
 What a command needs is imported when it runs: `coterie serve` shall not wait for the libraries of `coterie import`.
 """
@@ -16,6 +16,7 @@ from coterie.cli.demo import demo
 from coterie.cli.keys import key
 from coterie.cli.migrate import migrate
 from coterie.cli.serve import serve, worker
+from coterie.cli.triggers import triggers
 from coterie.cli.webhooks import webhooks
 
 
@@ -67,3 +68,4 @@ app.command()(demo)
 app.add_typer(key, name="key")
 app.add_typer(clusters, name="clusters")
 app.add_typer(webhooks, name="webhooks")
+app.add_typer(triggers, name="triggers")

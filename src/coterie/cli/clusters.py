@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coterie.cli.answers import call, show_json, show_table
 from coterie.cli.options import DEFAULT_DATA_DIR, ApiKey, DataDir, Namespace, Url, connect, fail
-from coterie.cli.options import call as _call
-from coterie.cli.options import print_json as _print
-from coterie.cli.options import print_table as _table
 
 if TYPE_CHECKING:
     from coterie.client import Client
@@ -38,7 +36,7 @@ def create(
     """Create a definition and print it as JSON."""
     definition = _read(file) if file else _definition(name, collection, method, extractor, parameter, attribute)
     with connect(url, api_key, namespace, data_dir) as client:
-        _print(_call(client.create_cluster, definition))
+        show_json(call(client.create_cluster, definition))
 
 
 @clusters.command("suggest")
@@ -60,17 +58,17 @@ def suggest(
         "time_budget_seconds": seconds,
     }
     with connect(url, api_key, namespace, data_dir) as client:
-        task_id = _call(client.suggest_cluster, body)["task_id"]
+        task_id = call(client.suggest_cluster, body)["task_id"]
         wait_with_bar(client, task_id, "suggest")
         task = client.get_task(task_id)
     if not as_json:
         found = task["additional_data"]
-        _table(
+        show_table(
             ["", "method", "parameters", "groups", "noise", "modul.", "stable", "score"],
             [_suggestion(each) for each in found["suggestions"][:rows]],
         )
         typer.echo(f"{found['documents_sampled']} of {found['documents']} documents; {found['left_out']} not tried")
-    _print(task["outputs"][0])
+    show_json(task["outputs"][0])
 
 
 @clusters.command("run")
@@ -83,7 +81,7 @@ def run(
 ) -> None:
     """Run a definition, with a progress bar, and show its groups."""
     with connect(url, api_key, namespace, data_dir) as client:
-        task = _call(client.run_cluster, identifier)
+        task = call(client.run_cluster, identifier)
         wait_with_bar(client, task["task_id"], identifier)
         _show_groups(client, identifier)
 
@@ -106,15 +104,15 @@ def list_clusters(
     except ValueError as error:
         fail(f"--filters is not JSON: {error}")
     with connect(url, api_key, namespace, data_dir) as client:
-        answer = _call(client.list_clusters, body, limit=limit, offset=offset)
+        answer = call(client.list_clusters, body, limit=limit, offset=offset)
     if as_json:
-        _print(answer)
+        show_json(answer)
         return
     rows = [
         [each["cluster_name"], each["cluster_id"], each["cluster_type"], each["status"], each["num_clusters"]]
         for each in answer["results"]
     ]
-    _table(["name", "id", "type", "status", "groups"], rows)
+    show_table(["name", "id", "type", "status", "groups"], rows)
     typer.echo(f"{len(rows)} of {answer['total_count']}")
 
 
@@ -129,9 +127,9 @@ def show(
 ) -> None:
     """Show a definition and the groups of its newest run."""
     with connect(url, api_key, namespace, data_dir) as client:
-        definition = _call(client.get_cluster, identifier)
+        definition = call(client.get_cluster, identifier)
         if as_json:
-            _print(definition)
+            show_json(definition)
             return
         typer.echo(f"{definition['cluster_name']} ({definition['cluster_id']}): {definition['status']}")
         if definition["error"]:
@@ -211,9 +209,9 @@ def _read(file: Path) -> Any:
 
 
 def _show_groups(client: "Client", identifier: str) -> None:
-    answer = _call(client.groups, identifier)
+    answer = call(client.groups, identifier)
     rows = [[g["cluster_id"], g["member_count"], g["label"], ", ".join(g["keywords"][:5])] for g in answer["groups"]]
-    _table(["group", "documents", "label", "keywords"], rows)
+    show_table(["group", "documents", "label", "keywords"], rows)
     typer.echo(
         f"{answer['total_groups']} groups of {answer['total_documents']} documents, {answer['noise_documents']} in none"
     )

@@ -32,7 +32,8 @@ router = APIRouter(prefix="/v1/clusters", tags=["Clusters"], route_class=StrictR
 def create_cluster(body: CreateClusterRequest, tenant: Creator, services: Context) -> Response:
     """A new definition. Its vectors may come later: they are looked for when it runs."""
     with services.db.write() as tx:
-        made = service.create_cluster(tx, tenant, body, iso(services.clock.now()))
+        now = iso(services.clock.now())
+        made = service.create_cluster(tx, tenant, body, now, services.on_definition_written)
     return Response(made, media_type="application/json")
 
 
@@ -72,9 +73,10 @@ def get_cluster(cluster_identifier: str, tenant: Reader, services: Context) -> R
 
 @router.patch("/{cluster_identifier}", response_model=ClusterModel, responses=CONFLICT)
 def patch_cluster(cluster_identifier: str, body: PatchClusterRequest, tenant: Updater, services: Context) -> Response:
-    """Change a definition's name, description, metadata or labeling."""
+    """Change a definition's name, description, metadata, labeling or automatic execution."""
     with services.db.write() as tx:
-        changed = service.patch_cluster(tx, tenant, cluster_identifier, body, iso(services.clock.now()))
+        now = iso(services.clock.now())
+        changed = service.patch_cluster(tx, tenant, cluster_identifier, body, now, services.on_definition_written)
     return Response(changed, media_type="application/json")
 
 

@@ -51,6 +51,13 @@ MapDimensions = Annotated[Literal[2, 3], Field(description="Of the map that a ru
 NOISE_BUDGET = "At most this share of the documents stays noise; the best placed of the rest join the nearest groups."
 
 
+AutoExecute = Annotated[bool, Field(description="Run by itself after documents have been written to a collection.")]
+MinDocuments = Annotated[
+    int | None, Field(ge=0, le=1_000_000_000, description="Not before the collections hold so many documents.")
+]
+Cooldown = Annotated[int, Field(ge=0, le=366 * 24 * 3600, description="Between two such runs, at least.")]
+
+
 class LLMLabeling(RequestModel):
     """Labels by a language model. Stored always; without a provider the labels are keywords, and the run says so."""
 
@@ -117,11 +124,7 @@ class AttributeBasedConfig(RequestModel):
 
 
 class CreateClusterRequest(RequestModel):
-    NEUTRAL: ClassVar[Mapping[str, Any]] = {
-        "enrich_source_collection": False,
-        "auto_execute_on_batch": False,
-        "auto_execute_cooldown_seconds": 3600,
-    }
+    NEUTRAL: ClassVar[Mapping[str, Any]] = {"enrich_source_collection": False}
 
     collection_ids: CollectionIds
     cluster_name: ClusterName | None = None
@@ -131,6 +134,9 @@ class CreateClusterRequest(RequestModel):
     vector_config: VectorBasedConfig | None = None
     attribute_config: AttributeBasedConfig | None = None
     llm_labeling: LLMLabeling = Field(default_factory=LLMLabeling)
+    auto_execute_on_batch: AutoExecute = False
+    auto_execute_min_documents: MinDocuments = None
+    auto_execute_cooldown_seconds: Cooldown = 3600
 
 
 class PatchClusterRequest(RequestModel):
@@ -141,6 +147,9 @@ class PatchClusterRequest(RequestModel):
     description: str | None = Field(None, max_length=4096)
     metadata: dict[str, Any] | None = None
     llm_labeling: LLMLabeling | None = None
+    auto_execute_on_batch: AutoExecute | None = None
+    auto_execute_min_documents: MinDocuments = None
+    auto_execute_cooldown_seconds: Cooldown | None = None
 
 
 class ClusterStats(BaseModel):
@@ -170,6 +179,9 @@ class ClusterModel(BaseModel):
     updated_at: datetime = Field(default_factory=utc_now)
     description: str | None = None
     metadata: dict[str, Any] | None = None
+    auto_execute_on_batch: bool = False
+    auto_execute_min_documents: int | None = None
+    auto_execute_cooldown_seconds: int = 3600
     namespace_id: str | None = None
     input_collections: list[str] = Field(default_factory=list, description="The collections' ids.")
     last_run_id: str | None = None

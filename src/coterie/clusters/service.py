@@ -1,7 +1,7 @@
 """The rules of a write: definitions, and the summary that a run leaves on its definition."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +26,9 @@ from coterie.store.tables import cluster_counts, clusters, collections, runs, se
 from coterie.webhooks.events import emit
 
 MAX_CLUSTERS = 2_000_000
+OnWritten = Callable[[Connection, Tenant, Mapping[str, Any], str], None]
+"""Called with the resource of a definition that was made or changed, and the time."""
+
 INDEX_RULES = f"2, Unicode {unicodedata.unidata_version}"
 """What the field index is made by; another value in the store has it made anew."""
 
@@ -34,7 +37,9 @@ MAX_METADATA = 16_384
 """Bytes of a definition's own metadata as JSON: all of it is indexed for filters."""
 
 
-def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest, now: str) -> str:
+def create_cluster(
+    tx: Connection, tenant: Tenant, request: CreateClusterRequest, now: str, on_written: OnWritten
+) -> str:
     """A new definition, as JSON. Raises NotFound, AlreadyExists, BadRequest, Invalid."""
     found = find_collections(tx, tenant, request.collection_ids)
     config = _check_definition(request)
@@ -54,6 +59,9 @@ def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest
         "llm_labeling": request.llm_labeling.model_dump(mode="json", exclude_unset=True) or {"enabled": False},
         "description": request.description,
         "metadata": _check_metadata(request.metadata),
+        "auto_execute_on_batch": request.auto_execute_on_batch,
+        "auto_execute_min_documents": request.auto_execute_min_documents,
+        "auto_execute_cooldown_seconds": request.auto_execute_cooldown_seconds,
         "namespace_id": tenant.namespace_id,
         "status": queue.PENDING,
         "task_id": None,
@@ -75,11 +83,15 @@ def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest
     _index(tx, [(pk, resource, "")])
     _count(tx, tenant.namespace_id, resource["status"], 1, 0)
     emit(tx, tenant.namespace_id, "cluster.created", {"cluster_id": identity, "cluster_name": name}, now)
+    on_written(tx, tenant, resource, now)
     return str(columns["resource"])
 
 
-def patch_cluster(tx: Connection, tenant: Tenant, identifier: str, request: PatchClusterRequest, now: str) -> str:
-    """Change a definition's name, description, metadata or labeling; it as JSON. Raises NotFound, AlreadyExists."""
+def patch_cluster(
+    tx: Connection, tenant: Tenant, identifier: str, request: PatchClusterRequest, now: str, on_written: OnWritten
+) -> str:
+    """Change a definition's name, description, metadata, labeling or automatic execution; it as JSON. Raises NotFound,
+    AlreadyExists, BadRequest."""
     row = find_cluster(tx, tenant, identifier)
     given = request.model_dump(mode="json", exclude_unset=True, exclude={"name", "llm_labeling"})
     if request.name is not None:
@@ -93,9 +105,14 @@ def patch_cluster(tx: Connection, tenant: Tenant, identifier: str, request: Patc
     if request.llm_labeling is not None:
         given["llm_labeling"] = request.llm_labeling.model_dump(mode="json", exclude_unset=True)
     _check_metadata(given.get("metadata"))
+    for name in ("auto_execute_on_batch", "auto_execute_cooldown_seconds"):
+        if given.get(name) is None:
+            given.pop(name, None)
     named = {"cluster_id": row.id, "cluster_name": given.get("cluster_name", row.name)}
     emit(tx, tenant.namespace_id, "cluster.updated", {**named, "changed": sorted(given)}, now)
-    return change_cluster(tx, row.pk, given, now)
+    changed = change_cluster(tx, row.pk, given, now)
+    on_written(tx, tenant, orjson.loads(changed), now)
+    return changed
 
 
 def change_cluster(

@@ -164,13 +164,30 @@ def delete_documents(db: Db, collection_id: str) -> None:
         tx.execute(delete(paths).where(paths.c.scope == collection_id))
 
 
-def count_documents(tx: Connection, collection_id: str, more: int) -> None:
-    """Keep the count beside the documents, in the same transaction."""
+def count_documents(tx: Connection, collection_id: str, more: int, updated: int = 0) -> None:
+    """Keep the counts beside the documents, in the same transaction."""
     own = collections.c.id == collection_id
     row = tx.execute(select(collections.c.document_count, collections.c.resource).where(own)).one()
     resource = {**orjson.loads(row.resource), "document_count": row.document_count + more}
     text = orjson.dumps(resource).decode()
-    tx.execute(update(collections).where(own).values(document_count=row.document_count + more, resource=text))
+    counts = {"added": collections.c.added + max(more, 0), "updated": collections.c.updated + updated}
+    values = {"document_count": row.document_count + more, "resource": text, **counts}
+    tx.execute(update(collections).where(own).values(values))
+
+
+def count_batch(tx: Connection, collection_id: str) -> None:
+    """Count a request that has written all its documents."""
+    counted = update(collections).where(collections.c.id == collection_id)
+    tx.execute(counted.values(batches=collections.c.batches + 1))
+
+
+def counters_of(tx: Connection, collection_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Of those of the collections that are there: how many documents they have, how many came and how many were written
+    anew in all their time, and in how many requests."""
+    columns = (collections.c.document_count, collections.c.added, collections.c.updated, collections.c.batches)
+    rows = tx.execute(select(collections.c.id, *columns).where(among(tx, collections.c.id, collection_ids)))
+    names = ("documents", "added", "updated", "batches")
+    return {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
 
 
 def spaces_of(tx: Connection, collection_id: str) -> dict[str, int]:

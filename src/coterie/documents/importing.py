@@ -18,7 +18,7 @@ import orjson
 from numpy.typing import NDArray
 
 from coterie.api.context import Services, Tenant
-from coterie.documents.collections import find_collection, spaces_of
+from coterie.documents.collections import count_batch, find_collection, spaces_of
 from coterie.documents.reading import Block, ColumnMap, read_blocks
 from coterie.documents.writing import (
     BadDocument,
@@ -117,8 +117,11 @@ def _import_what_is_sound(
     for batch in batches:
         if _sizes(batch).items() - claimed.items():
             claimed = _claim(services, collection_id, batch)
-        write_batch(services, tenant, collection_id, batch)
+        write_batch(services, tenant, collection_id, batch, whole=False)
         report.imported += len(batch.ids)
+    if report.imported:
+        with services.db.write() as tx:
+            count_batch(tx, collection_id)
 
 
 def _check_all(file: ImportFile, spaces: Mapping[str, int]) -> None:
@@ -158,6 +161,8 @@ def _import_at_once(
             with services.db.write() as tx:
                 for batch, keys in map(_load_records, waiting):
                     write_records(tx, services, tenant, collection_id, batch, keys)
+                if report.imported:
+                    count_batch(tx, collection_id)
         except BaseException:
             with services.db.write() as tx:
                 retire(tx, tenant, collection_id, stored, iso(services.clock.now()))

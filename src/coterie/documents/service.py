@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy import delete, update
 
 from coterie.api.context import Services, Tenant
-from coterie.documents.collections import count_documents, find_collection, spaces_of
+from coterie.documents.collections import count_batch, count_documents, find_collection, spaces_of
 from coterie.documents.payload_indexes import index_documents, unindex
 from coterie.documents.queries import find_document
 from coterie.documents.schemas import DocumentCreateRequest, DocumentFields, DocumentUpdateRequest, SparseVector
@@ -125,6 +125,8 @@ def update_document(
         retire(tx, tenant, collection_id, replaced, now)
         where = {"collection_id": collection_id, "collection_name": found.name}
         emit_many(tx, tenant.namespace_id, "object.updated", [document_id], where, now)
+        count_documents(tx, collection_id, 0, updated=1)
+        count_batch(tx, collection_id)
     return text
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Dialect, bindparam, insert, select
 
 from coterie.api.bodies import MAX_DEPTH, has_nul, is_too_deep
 from coterie.api.context import Services, Tenant
-from coterie.documents.collections import count_documents, spaces_of
+from coterie.documents.collections import count_batch, count_documents, spaces_of
 from coterie.documents.payload_indexes import index_batch
 from coterie.features.registry import is_well_formed
 from coterie.kit.clock import iso
@@ -109,13 +109,19 @@ def claim_spaces(tx: Connection, collection_id: str, wanted: Mapping[str, int], 
     return {**spaces, **new}
 
 
-def write_batch(services: Services, tenant: Tenant, collection_id: str, batch: Batch) -> list[bool]:
-    """Write the documents; for each whether it is new. Raises NotFound when the collection is gone."""
+def write_batch(
+    services: Services, tenant: Tenant, collection_id: str, batch: Batch, *, whole: bool = True
+) -> list[bool]:
+    """Write the documents, the `whole` of a request or a part of them; for each whether it is new. Raises NotFound when
+    the collection is gone."""
     with services.db.write() as tx:
         first = reserve(tx, "vectors", sum(len(rows) for rows, _ in batch.vectors.values()))
     keys = append_vectors(services, tenant, collection_id, batch, first)
     with services.db.write() as tx:
-        return write_records(tx, services, tenant, collection_id, batch, keys)
+        created = write_records(tx, services, tenant, collection_id, batch, keys)
+        if whole and batch.ids:
+            count_batch(tx, collection_id)
+    return created
 
 
 def append_vectors(
@@ -167,7 +173,7 @@ def write_records(
         execute_many(tx, _upsert(tx.dialect), rows)
         index_batch(tx, collection_id, batch.ids, batch.payloads)
     created = [identity not in before for identity in batch.ids]
-    count_documents(tx, collection_id, sum(created))
+    count_documents(tx, collection_id, sum(created), updated=len(created) - sum(created))
     retire(tx, tenant, collection_id, keys_by_name(text for _, text in before.values()), now)
     where = {"collection_id": collection_id, "collection_name": name}
     for new, type in ((True, "object.created"), (False, "object.updated")):

@@ -83,6 +83,11 @@ class Artifacts:
         path = self.blobs.path(self.members_key)
         return pq.read_table(path, columns=["point_id", "collection_id", "x", "y", "z"]) if path.exists() else None
 
+    def distances(self) -> Any:
+        """Every member's distance to its centroid (n), noise's to the nearest one. Raises FileNotFoundError."""
+        table = pq.read_table(self.blobs.path(self.members_key), columns=["distance_to_centroid"])
+        return table["distance_to_centroid"].to_numpy()
+
     def blocks(self, offset: int, limit: int) -> Iterator[list[dict[str, Any]]]:
         """The same, a row group at a time."""
         return _blocks(str(self.blobs.path(self.members_key)), offset, limit)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, delete, insert
 from coterie.api.context import Tenant
 from coterie.clusters.queries import find_cluster
 from coterie.clusters.service import change_cluster
+from coterie.documents.collections import counters_of
 from coterie.jobs import queue
 from coterie.kit.errors import BadRequest, Conflict
 from coterie.kit.ids import new_id
@@ -70,6 +71,7 @@ def start_run(
         "num_points": None,
         "metrics": {},
         "llm_labeling_errors": None,
+        "collection_counters": counters_of(tx, plan.collection_ids),
         "created_at": now,
         "completed_at": None,
         "error_message": None,

@@ -137,8 +137,8 @@ collections = Table(
     Index("ix_collections_newest", "namespace_id", Column("created_at").desc(), "id"),
 )
 
-"""`added`, `updated` and `batches` only grow: how many documents came, were written anew, and in how many writes. What
-waits for changes compares them with what they were."""
+"""`added`, `updated` and `batches` only grow: how many documents came, were written anew, and in how many requests, an
+import being one. What waits for changes compares them with what they were."""
 
 vector_spaces = Table(
     "vector_spaces",

@@ -1,0 +1,1 @@
+"""Triggers: runs that start by themselves, at a time, after events or when a condition holds."""
