@@ -19,6 +19,7 @@ from coterie.api.health import HealthCheckResponse, check_health, live_workers
 from coterie.api.observe import Metrics, Observe
 from coterie.clusters.routes import router as clusters
 from coterie.documents.routes import routers as documents
+from coterie.enrichment.routes import router as enrichment
 from coterie.features.routes import router as features
 from coterie.jobs.queue import OPEN
 from coterie.kit.errors import Unavailable
@@ -51,6 +52,7 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
     # The framework tries routes one after the other: the one that is asked most comes first.
     for router in (
         clusters,
+        enrichment,
         runs,
         executions,
         results,

@@ -39,6 +39,8 @@ class Services:
     """Called with a collection's id in the transaction that renames it: others keep its name to be found by."""
     on_indexes_declared: Callable[[Db, str], None]
     """Called with a namespace's id after its payload indexes were declared anew."""
+    on_run_completed: Callable[[Connection, str, str], None]
+    """Called with a run's id and the time in the transaction that completes it, for what follows from it."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from coterie.api.schemas import DocumentedAs, ListRequest, PaginationResponse, RequestModel
+from coterie.clusters.write_back import SourceEnrichmentConfig
 from coterie.engine.specs import DBSCANParams, HDBSCANParams, KMeansParams, Params, Reduction
 from coterie.kit.clock import utc_now
 from coterie.kit.names import check_name
@@ -16,6 +17,7 @@ from coterie.tasks.schemas import TaskStatusEnum
 ClusterName = Annotated[str, AfterValidator(check_name)]
 CollectionIds = Annotated[list[str], Field(min_length=1, max_length=100)]
 AnyParams = Params | dict[str, Any] | None
+WRITES_BACK = "Write the groups of each run into the documents of its collections."
 
 
 class ClusterType(StrEnum):
@@ -118,7 +120,6 @@ class AttributeBasedConfig(RequestModel):
 
 class CreateClusterRequest(RequestModel):
     NEUTRAL: ClassVar[Mapping[str, Any]] = {
-        "enrich_source_collection": False,
         "auto_execute_on_batch": False,
         "auto_execute_cooldown_seconds": 3600,
     }
@@ -131,6 +132,8 @@ class CreateClusterRequest(RequestModel):
     vector_config: VectorBasedConfig | None = None
     attribute_config: AttributeBasedConfig | None = None
     llm_labeling: LLMLabeling = Field(default_factory=LLMLabeling)
+    enrich_source_collection: bool = Field(False, description=WRITES_BACK)
+    source_enrichment_config: SourceEnrichmentConfig | None = None
 
 
 class PatchClusterRequest(RequestModel):
@@ -141,6 +144,8 @@ class PatchClusterRequest(RequestModel):
     description: str | None = Field(None, max_length=4096)
     metadata: dict[str, Any] | None = None
     llm_labeling: LLMLabeling | None = None
+    enrich_source_collection: bool | None = Field(None, description=WRITES_BACK)
+    source_enrichment_config: SourceEnrichmentConfig | None = None
 
 
 class ClusterStats(BaseModel):
@@ -177,6 +182,8 @@ class ClusterModel(BaseModel):
     last_executed_at: datetime | None = None
     error: str | None = None
     llm_labeling_errors: list[str] | None = None
+    enrich_source_collection: bool = False
+    source_enrichment_config: SourceEnrichmentConfig | None = None
 
 
 class ListClustersRequest(ListRequest):

@@ -53,6 +53,7 @@ def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest
         "llm_labeling": request.llm_labeling.model_dump(mode="json", exclude_unset=True) or {"enabled": False},
         "description": request.description,
         "metadata": _check_metadata(request.metadata),
+        **request.model_dump(mode="json", include={"enrich_source_collection", "source_enrichment_config"}),
         "namespace_id": tenant.namespace_id,
         "status": queue.PENDING,
         "task_id": None,
@@ -68,6 +69,7 @@ def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest
         "created_at": now,
         "updated_at": now,
     }
+    _check_write_back(resource)
     columns = _columns(resource, "")
     new = insert(clusters).values(id=identity, namespace_id=tenant.namespace_id, created_at=now, **columns)
     pk = tx.execute(new.returning(clusters.c.pk)).scalar_one()
@@ -77,7 +79,10 @@ def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest
 
 
 def patch_cluster(tx: Connection, tenant: Tenant, identifier: str, request: PatchClusterRequest, now: str) -> str:
-    """Change a definition's name, description, metadata or labeling; it as JSON. Raises NotFound, AlreadyExists."""
+    """Change a definition's name, description, metadata, labeling or write-back; it as JSON.
+
+    Raises NotFound, AlreadyExists, BadRequest.
+    """
     row = find_cluster(tx, tenant, identifier)
     given = request.model_dump(mode="json", exclude_unset=True, exclude={"name", "llm_labeling"})
     if request.name is not None:
@@ -90,7 +95,10 @@ def patch_cluster(tx: Connection, tenant: Tenant, identifier: str, request: Patc
         _check_free(tx, tenant, given["cluster_name"])
     if request.llm_labeling is not None:
         given["llm_labeling"] = request.llm_labeling.model_dump(mode="json", exclude_unset=True)
+    if given.get("enrich_source_collection") is None:
+        given.pop("enrich_source_collection", None)
     _check_metadata(given.get("metadata"))
+    _check_write_back({**orjson.loads(row.resource), **given})
     return change_cluster(tx, row.pk, given, now)
 
 
@@ -205,6 +213,11 @@ def _check_metadata(metadata: dict[str, Any] | None) -> dict[str, Any] | None:
     if metadata is not None and len(orjson.dumps(metadata)) > MAX_METADATA:
         raise invalid(("body", "metadata"), f"metadata is at most {MAX_METADATA} bytes of JSON")
     return metadata
+
+
+def _check_write_back(resource: Mapping[str, Any]) -> None:
+    if resource.get("source_enrichment_config") is not None and not resource.get("enrich_source_collection"):
+        raise BadRequest("'source_enrichment_config' has no meaning without 'enrich_source_collection': true")
 
 
 def _check_free(tx: Connection, tenant: Tenant, name: str) -> None:

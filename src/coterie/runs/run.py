@@ -137,6 +137,7 @@ class ClusterRun:
             changes = {**summary["cluster"], "status": queue.COMPLETED, "error": None, "last_executed_at": now}
             changes["last_run_id"] = run_id
             self._mark_cluster(tx, run, changes, summary["text"])
+            self.services.on_run_completed(tx, run_id, now)
             if not job.complete(tx, outputs, warnings=summary["run"]["warnings"]):
                 raise Canceled
 
