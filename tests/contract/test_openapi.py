@@ -27,7 +27,6 @@ LATER = {
         ("POST", "/{trigger_id}/history"),
     ]
 } | {
-    "POST /v1/clusters/enrich",
     "GET /v1/organizations/webhooks/",
     "POST /v1/organizations/webhooks/",
     "GET /v1/organizations/webhooks/{identifier}",
@@ -66,6 +65,7 @@ DEVIATIONS: dict[str, str] = {
     "FeatureVectorRef.feature_address required": _BOTH_SPELLINGS,
     "FeatureVectorRef.feature_address type": _BOTH_SPELLINGS,
     "POST /v1/clusters/{cluster_id}/data request": "the body may be left out",
+    "POST /v1/clusters/enrich 200": "`?async=true` answers the task",
     "GET /v1/clusters/{cluster_id}/artifacts 200": "the object's fields are documented",
 }
 """Where this service differs on purpose, and why."""

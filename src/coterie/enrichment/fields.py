@@ -18,7 +18,7 @@ class Blocked(ValueError):
 
 @dataclass(frozen=True)
 class Change:
-    """What was written at a path, and what had been there: so many of its parts, and `before` where all of them were."""
+    """What was written at a path, and what had been there: so many of its parts, and `before` if all of them were."""
 
     path: Path
     there: int

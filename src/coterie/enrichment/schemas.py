@@ -87,7 +87,7 @@ class EnrichmentUndo(BaseModel):
     task_id: str
     restored: int = Field(description="Documents whose fields hold again what they held before.")
     kept: int = Field(
-        description="Documents whose written fields, or copies that, were changed since: left as they are."
+        description="Documents that were changed since in a written field, or copies in any: that is left."
     )
     removed: int = Field(description="Copies in the target collection that were deleted.")
     gone: int = Field(description="Documents that had been deleted.")

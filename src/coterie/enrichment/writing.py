@@ -88,7 +88,7 @@ def undo_changes(
     present = {row.pk: row for row in tx.execute(own)}
     counts: Counter[str] = Counter()
     changed: list[tuple[int, dict[str, Any]]] = []
-    removed: list[Row[Any]] = []
+    removed: list[Any] = []
     for row in rows:
         document, noted = present.get(row.document_pk), orjson.loads(row.before)
         if document is None:
@@ -110,7 +110,7 @@ def undo_changes(
     return counts
 
 
-def _documents(tx: Connection, tenant: Tenant, collection_id: str, ids: Sequence[str]) -> dict[str, Row[Any]]:
+def _documents(tx: Connection, tenant: Tenant, collection_id: str, ids: Sequence[str]) -> dict[str, Any]:
     own = select(documents.c.pk, documents.c.id, documents.c.resource, documents.c.updated_at).where(
         documents.c.namespace_id == tenant.namespace_id,
         documents.c.collection_id == collection_id,
@@ -137,9 +137,9 @@ def _change(
     collection_id = enrichment["target_collection_id"] or enrichment["source_collection_id"]
     noted = _noted(tx, enrichment["enrichment_id"], [row.pk for row, _, _ in changed])
     change_documents(tx, collection_id, [(row.pk, document) for row, document, _ in changed], now)
-    notes = {}
+    notes: dict[int, dict[str, Any]] = {}
     for row, _, changes in changed:
-        earlier = noted.get(row.pk, {"changes": []})
+        earlier: dict[str, Any] = noted.get(row.pk, {"changes": []})
         if "changes" in earlier:
             merged = follow(_changes(earlier), changes)
             notes[row.pk] = {"changes": [asdict(change) for change in merged]}
