@@ -89,14 +89,16 @@ def add_cluster(client: Client, name: str = "groups", collection: str = "things"
 
 
 def add_enrichment(client: Client, services: Services, cluster_id: str, collection_id: str) -> str:
-    """A write-back that waits, of a run that counts as completed without having been carried out; its id."""
+    """A write-back that waits, of a run that counted as completed when it was asked for; its id."""
+    own = update(runs).where(runs.c.cluster_id == cluster_id)
     with services.db.write() as tx:
-        own = runs.c.cluster_id == cluster_id
-        resource = {**orjson.loads(tx.scalars(select(runs.c.resource).where(own)).one()), "num_points": 1}
-        text = orjson.dumps(resource).decode()
-        tx.execute(update(runs).where(own).values(status=queue.COMPLETED, resource=text))
+        before = tx.execute(select(runs.c.status, runs.c.resource).where(runs.c.cluster_id == cluster_id)).one()
+        resource = orjson.dumps({**orjson.loads(before.resource), "num_points": 1}).decode()
+        tx.execute(own.values(status=queue.COMPLETED, resource=resource))
     body = {"clustering_ids": [cluster_id], "source_collection_id": collection_id}
     task = client.post("/v1/clusters/enrich", params={"async": True}, json=body)
     assert task.status_code == 200, task.text
+    with services.db.write() as tx:
+        tx.execute(own.values(status=before.status, resource=before.resource))
     identity: str = task.json()["additional_data"]["enrichment_id"]
     return identity

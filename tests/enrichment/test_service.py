@@ -31,7 +31,7 @@ def metadata(client: Any) -> dict[str, Any]:
 
 def test_a_request_waits_for_its_counts(ran: Any) -> None:
     sources = ["cluster_id", "distance_to_centroid", "probability", "x", "y", "z"]
-    mappings = [{"source_field": name, "target_field": f"group.{name}"} for name in sources]
+    mappings = [{"source_field": name, "target_field": f"found.{name}"} for name in sources]
     body = {"clustering_ids": ["groups"], "source_collection_id": "things", "field_mappings": mappings}
     answer = ran.post("/v1/clusters/enrich", json=body)
     assert answer.status_code == 200, answer.text
@@ -39,7 +39,7 @@ def test_a_request_waits_for_its_counts(ran: Any) -> None:
     assert (counts["processed"], counts["enriched"], counts["failed"], counts["batches"]) == (60, 60, 0, 1)
     members = ran.post("/v1/clusters/groups/data", json={"include_members": True, "limit": 100}).json()["members"]
     member = next(each for each in members if each["document_id"] == "d007")
-    written = metadata(ran)["group"]
+    written = metadata(ran)["found"]
     assert (written["cluster_id"], written["distance_to_centroid"]) == (
         member["cluster_label"],
         member["distance_to_centroid"],
@@ -47,7 +47,7 @@ def test_a_request_waits_for_its_counts(ran: Any) -> None:
     assert [written["x"], written["y"], written["z"]] == [*member["coordinates"], None]
     task = ran.post(f"/v1/clusters/enrichments/{counts['enrichment_id']}/undo").json()
     assert wait_for_task(ran, task["task_id"])["outputs"][0]["restored"] == 60
-    assert "group" not in metadata(ran)
+    assert "found" not in metadata(ran)
 
 
 def test_the_client(ran: Any, service: Service) -> None:
