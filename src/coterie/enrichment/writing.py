@@ -6,7 +6,6 @@ needs neither the run nor its files.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -141,8 +140,7 @@ def _change(
     for row, _, changes in changed:
         earlier: dict[str, Any] = noted.get(row.pk, {"changes": []})
         if "changes" in earlier:
-            merged = follow(_changes(earlier), changes)
-            notes[row.pk] = {"changes": [asdict(change) for change in merged]}
+            notes[row.pk] = {"changes": follow(_changes(earlier), changes)}
         elif earlier["made_at"] == row.updated_at:
             notes[row.pk] = {"made_at": now}
     _note(tx, enrichment["enrichment_id"], notes)
