@@ -3,9 +3,12 @@
 from typing import Any
 
 import numpy as np
+import orjson
 from httpx import Client
 from numpy.typing import NDArray
+from sqlalchemy import select, update
 
+from coterie.api.context import Services
 from coterie.engine.specs import (
     AgglomerativeParams,
     DBSCANParams,
@@ -17,6 +20,8 @@ from coterie.engine.specs import (
     Params,
     SpectralParams,
 )
+from coterie.jobs import queue
+from coterie.store.tables import runs
 
 KMEANS = {
     "feature_extractor_name": "bring_your_own",
@@ -81,3 +86,19 @@ def add_cluster(client: Client, name: str = "groups", collection: str = "things"
     assert made.status_code == 200, made.text
     shown: dict[str, Any] = made.json()
     return shown
+
+
+def add_enrichment(client: Client, services: Services, cluster_id: str, collection_id: str) -> str:
+    """A write-back that waits, of a run that counted as completed when it was asked for; its id."""
+    own = update(runs).where(runs.c.cluster_id == cluster_id)
+    with services.db.write() as tx:
+        before = tx.execute(select(runs.c.status, runs.c.resource).where(runs.c.cluster_id == cluster_id)).one()
+        resource = orjson.dumps({**orjson.loads(before.resource), "num_points": 1}).decode()
+        tx.execute(own.values(status=queue.COMPLETED, resource=resource))
+    body = {"clustering_ids": [cluster_id], "source_collection_id": collection_id}
+    task = client.post("/v1/clusters/enrich", params={"async": True}, json=body)
+    assert task.status_code == 200, task.text
+    with services.db.write() as tx:
+        tx.execute(own.values(status=before.status, resource=before.resource))
+    identity: str = task.json()["additional_data"]["enrichment_id"]
+    return identity

@@ -13,7 +13,7 @@ from coterie.kit.clock import iso
 from coterie.store.tables import tasks
 from coterie.tenancy.bootstrap import create_organization
 from coterie.tenancy.service import add_key, add_user
-from support import HDBSCAN, add_cluster, add_collection
+from support import HDBSCAN, add_cluster, add_collection, add_enrichment
 
 SECRET = "between-us"
 OPEN_ROUTES = {"/v1/health"}
@@ -40,6 +40,7 @@ BODIES: dict[str, Any] = {
         "collection_ids": ["things"],
         "config": {"algorithm": "hdbscan", "feature_vector": {"vector_name": "bring_your_own"}},
     },
+    "/v1/clusters/enrich": {"clustering_ids": ["groups"], "source_collection_id": "things"},
     "/v1/clusters/jobs/submit": {
         "collection_ids": ["things"],
         "config": {"algorithm": "hdbscan", "feature_vector": {"vector_name": "bring_your_own"}},
@@ -60,7 +61,7 @@ def stranger(app: FastAPI, services: Services) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def ids(client: TestClient) -> dict[str, str]:
+def ids(client: TestClient, services: Services) -> dict[str, str]:
     """Things of the first organization, by the path parameters that name them."""
     collection = add_collection(client)
     client.put("/v1/collections/things/documents/d000", json={"metadata": {"secret": SECRET}})
@@ -78,6 +79,7 @@ def ids(client: TestClient) -> dict[str, str]:
         "cluster_identifier": cluster["cluster_id"],
         "cluster_id": cluster["cluster_id"],
         "trigger_id": trigger["trigger_id"],
+        "enrichment_id": add_enrichment(client, services, cluster["cluster_id"], collection),
         "task_id": task["task_id"],
         "namespace_identifier": namespace["namespace_id"],
         "identifier": webhook,

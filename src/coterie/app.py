@@ -19,6 +19,7 @@ from coterie.api.health import HealthCheckResponse, check_health, live_workers
 from coterie.api.observe import Metrics, Observe
 from coterie.clusters.routes import router as clusters
 from coterie.documents.routes import routers as documents
+from coterie.enrichment.routes import router as enrichment
 from coterie.features.routes import router as features
 from coterie.jobs.queue import OPEN
 from coterie.kit.errors import Unavailable
@@ -55,6 +56,7 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
     for router in (
         clusters,
         triggers,
+        enrichment,
         runs,
         executions,
         results,

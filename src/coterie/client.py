@@ -190,6 +190,21 @@ class Client:
         return found
 
     # -- tasks ------------------------------------------------------------------------------------------------
+    def enrich(self, clustering_ids: Sequence[str], source_collection_id: str, **fields: Any) -> Json:
+        """Start to write groups into documents; its task. `field_mappings`, `target_collection_id`, … as in the API."""
+        body = {"clustering_ids": list(clustering_ids), "source_collection_id": source_collection_id, **fields}
+        task: Json = self.request("POST", "/v1/clusters/enrich", body, params={"async": True})
+        return task
+
+    def get_enrichment(self, enrichment_id: str) -> Json:
+        """A write-back, with its counts."""
+        found: Json = self.request("GET", f"/v1/clusters/enrichments/{enrichment_id}")
+        return found
+
+    def undo_enrichment(self, enrichment_id: str) -> Json:
+        """Start to undo a write-back; its task."""
+        task: Json = self.request("POST", f"/v1/clusters/enrichments/{enrichment_id}/undo")
+        return task
 
     def get_task(self, task_id: str) -> Json:
         """A task with its progress."""

@@ -12,6 +12,7 @@ from coterie.clusters.service import follow_rename, reindex
 from coterie.compute.executor import Executor, StageError
 from coterie.config import Settings
 from coterie.documents.payload_indexes import follow_declaration
+from coterie.enrichment.service import write_back
 from coterie.kit.clock import SystemClock, iso
 from coterie.store.blobs import BlobStore
 from coterie.store.db import Db
@@ -68,6 +69,7 @@ def connect(settings: Settings, statement_seconds: float | None = None) -> Servi
         on_collection_renamed=follow_rename,
         on_indexes_declared=follow_declaration,
         on_definition_written=follow_definition,
+        on_run_completed=write_back,
     )
 
 
@@ -78,6 +80,10 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     """
     from coterie.compute.local import LocalExecutor  # noqa: PLC0415
     from coterie.documents.upkeep import upkeep  # noqa: PLC0415
+    from coterie.enrichment.enrich import ClusterEnrichment  # noqa: PLC0415
+    from coterie.enrichment.service import JOB as ENRICH_JOB  # noqa: PLC0415
+    from coterie.enrichment.service import UNDO_JOB  # noqa: PLC0415
+    from coterie.enrichment.undo import EnrichmentUndo  # noqa: PLC0415
     from coterie.jobs.job import Handler  # noqa: PLC0415
     from coterie.jobs.worker import Worker  # noqa: PLC0415
     from coterie.runs.run import ClusterRun  # noqa: PLC0415
@@ -92,6 +98,8 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     handlers: dict[str, Handler] = {
         "cluster.run": ClusterRun(services),
         SUGGEST_JOB: ClusterSuggestion(services),
+        ENRICH_JOB: ClusterEnrichment(services),
+        UNDO_JOB: EnrichmentUndo(services),
         DELETE_JOB: NamespaceDeletion(services.vectors, services.blobs),
     }
     with services.db.write() as tx:

@@ -6,7 +6,7 @@ and stated limits.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from contract.notation import LIMITS, SUFFIXES, Document, as_field, references
 
@@ -14,16 +14,15 @@ Differences = dict[str, str]
 """Where (`POST /v1/x ?limit type`, `Schema.field default`) to what."""
 
 
-def differences(theirs: Document, ours: Document, left_out: Collection[str], renamed: Mapping[str, str]) -> Differences:
-    """Every difference of the operations not `left_out`, and of the schemas that they reach.
+def differences(theirs: Document, ours: Document, renamed: Mapping[str, str]) -> Differences:
+    """Every difference of the operations, and of the schemas that they reach.
 
     `theirs` and `ours` are tables (`notation.reduce`); `renamed` maps a schema's name of theirs to ours, with
     `-Input` or `-Output` behind it where that holds in one direction only.
     """
     comparison = _Comparison(theirs["schemas"], ours["schemas"], renamed)
     for name, operation in theirs["operations"].items():
-        if name not in left_out:
-            comparison.operation(name, operation, ours["operations"].get(name))
+        comparison.operation(name, operation, ours["operations"].get(name))
     return comparison.found
 
 

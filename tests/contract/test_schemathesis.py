@@ -26,6 +26,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from coterie.api.context import Services
+from support import add_enrichment
+
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -43,7 +46,7 @@ BOUNDED = settings(
     suppress_health_check=list(HealthCheck),
 )
 ROOMS = ["organizations", "namespaces", "collections", "tasks", "clusters"]
-WAITS_FOR_A_WORKER = {"/v1/clusters/execute"}
+WAITS_FOR_A_WORKER = {"/v1/clusters/execute", "/v1/clusters/enrich"}
 
 BINARY = ("application/vnd.apache.parquet", "application/vnd.apache.arrow.stream", "application/x-ndjson")
 
@@ -52,7 +55,7 @@ Things = dict[str, str]
 
 
 @pytest.fixture
-def things(client: Any, auth: dict[str, str]) -> Things:
+def things(client: Any, services: Services, auth: dict[str, str]) -> Things:
     """One of each thing that a path can name."""
 
     def made(path: str, key: str, body: dict[str, Any]) -> str:
@@ -72,6 +75,7 @@ def things(client: Any, auth: dict[str, str]) -> Things:
     }
     cluster = made("clusters", "cluster_id", definition)
     hourly = {"trigger_type": "interval", "schedule_config": {"interval_seconds": 3600}, "cluster_id": cluster}
+    task = made(f"clusters/{cluster}/execute", "task_id", {})
     organization = client.get("/v1/organizations", headers=auth).json()
     channel = {"channel": "webhook", "configs": {"url": "https://hooks.example/x", "headers": {"X-Token": "t"}}}
     hook = {"webhook_name": "all", "event_types": ["cluster.created"], "channels": [channel]}
@@ -84,7 +88,8 @@ def things(client: Any, auth: dict[str, str]) -> Things:
         "cluster_id": cluster,
         "cluster_identifier": cluster,
         "trigger_id": made("clusters/triggers", "trigger_id", hourly),
-        "task_id": made(f"clusters/{cluster}/execute", "task_id", {}),
+        "enrichment_id": add_enrichment(client, services, cluster, collection),
+        "task_id": task,
         "user_email": organization["users"][0]["email"],
         "feature_extractor_id": "bring_your_own_v1",
         "identifier": webhook,

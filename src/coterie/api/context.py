@@ -41,6 +41,8 @@ class Services:
     """Called with a namespace's id after its payload indexes were declared anew."""
     on_definition_written: "Callable[[Connection, Tenant, Mapping[str, Any], str], None]"
     """Called with a definition's resource in the transaction that makes or changes it: it may have a trigger."""
+    on_run_completed: Callable[[Connection, str, str], None]
+    """Called with a run's id and the time in the transaction that completes it, for what follows from it."""
 
 
 @dataclass(frozen=True)

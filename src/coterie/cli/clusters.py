@@ -86,6 +86,51 @@ def run(
         _show_groups(client, identifier)
 
 
+@clusters.command("enrich")
+def enrich(
+    identifiers: Annotated[list[str], typer.Argument(help="Definitions, by name or id, or runs by id.")],
+    collection: Annotated[str, typer.Option(help="The collection whose documents are written.")],
+    target: Annotated[str | None, typer.Option(help="Write into this collection instead.")] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="source=target, such as cluster_label=topic; repeat it.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, max=10_000, help="Documents of one transaction.")] = 1000,
+    url: Url = None,
+    api_key: ApiKey = None,
+    namespace: Namespace = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Write the groups of the newest runs into documents, with a progress bar, and show the counts."""
+    fields = {
+        "target_collection_id": target,
+        "batch_size": batch_size,
+        "field_mappings": [_mapping(text) for text in mapping] if mapping else None,
+    }
+    with connect(url, api_key, namespace, data_dir) as client:
+        task = call(client.enrich, identifiers, collection, **fields)
+        wait_with_bar(client, task["task_id"], collection)
+        done = client.get_enrichment(task["additional_data"]["enrichment_id"])
+    typer.echo(f"{done['enriched']} of {done['processed']} documents hold their groups, {done['failed']} do not")
+    typer.echo(f"to undo it: coterie clusters undo {done['enrichment_id']}")
+
+
+@clusters.command("undo")
+def undo(
+    enrichment_id: Annotated[str, typer.Argument(help="The id that `enrich` showed.")],
+    url: Url = None,
+    api_key: ApiKey = None,
+    namespace: Namespace = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Take back what `enrich` wrote, with a progress bar, and show the counts."""
+    with connect(url, api_key, namespace, data_dir) as client:
+        task = call(client.undo_enrichment, enrichment_id)
+        wait_with_bar(client, task["task_id"], enrichment_id)
+        done = client.get_enrichment(enrichment_id)["undo"]
+    typer.echo(f"{done['restored']} documents restored, {done['removed']} copies removed")
+    typer.echo(f"{done['kept']} had been changed since and keep that, {done['gone']} were gone")
+
+
 @clusters.command("list")
 def list_clusters(
     search: Annotated[str | None, typer.Option(help="Words to find.")] = None,
@@ -199,6 +244,13 @@ def _parameter(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def _mapping(text: str) -> dict[str, str]:
+    source, equals, target = text.partition("=")
+    if not equals:
+        fail(f"--map {text}: write source=target")
+    return {"source_field": source, "target_field": target}
 
 
 def _read(file: Path) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -51,32 +51,3 @@ def _bootstrap_key(data_dir: Path) -> str:
         return (data_dir / "bootstrap.key").read_text().strip()
     except OSError:
         fail("an API key is needed: --api-key or COTERIE_API_KEY")
-
-
-def call(method: Any, *arguments: Any, **options: Any) -> Any:
-    """What a client's method gives; an error of the API ends the command."""
-    from coterie.client import ApiError  # noqa: PLC0415
-
-    try:
-        return method(*arguments, **options)
-    except ApiError as error:
-        fail(error.message)
-
-
-def print_json(value: Any) -> None:
-    """Print a resource as the API shows it."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def print_table(titles: list[str], rows: list[list[Any]]) -> None:
-    """Print a table."""
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    table = Table()
-    for title in titles:
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    Console().print(table)

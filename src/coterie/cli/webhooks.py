@@ -6,17 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from coterie.cli.options import (
-    DEFAULT_DATA_DIR,
-    ApiKey,
-    DataDir,
-    Url,
-    call,
-    connect,
-    fail,
-    print_json,
-    print_table,
-)
+from coterie.cli.answers import call, show_json, show_table
+from coterie.cli.options import DEFAULT_DATA_DIR, ApiKey, DataDir, Url, connect, fail
 
 webhooks = typer.Typer(no_args_is_help=True, help="Create and list webhooks, show deliveries and replay them.")
 
@@ -37,7 +28,7 @@ def create(
     """Create a webhook and print it as JSON, with its secret, which is shown this once."""
     webhook = _read(file) if file else _webhook(name, endpoint, slack, event)
     with connect(url, api_key, None, data_dir) as client:
-        print_json(call(client.create_webhook, webhook))
+        show_json(call(client.create_webhook, webhook))
 
 
 @webhooks.command("list")
@@ -55,7 +46,7 @@ def list_webhooks(url: Url = None, api_key: ApiKey = None, data_dir: DataDir = D
         ]
         for each in found
     ]
-    print_table(["name", "id", "active", "channels", "events"], rows)
+    show_table(["name", "id", "active", "channels", "events"], rows)
 
 
 @webhooks.command("deliveries")
@@ -73,7 +64,7 @@ def deliveries(
         [each["delivery_id"], each["event_type"], each["status"], each["attempts"], _last_error(each)]
         for each in answer["results"]
     ]
-    print_table(["id", "event", "status", "attempts", "last error"], rows)
+    show_table(["id", "event", "status", "attempts", "last error"], rows)
     typer.echo(f"{len(rows)} of {answer['total_count']}")
 
 
@@ -87,7 +78,7 @@ def replay(
 ) -> None:
     """Send a delivery's event again, and print the new delivery as JSON."""
     with connect(url, api_key, None, data_dir) as client:
-        print_json(call(client.replay_delivery, identifier, delivery))
+        show_json(call(client.replay_delivery, identifier, delivery))
 
 
 def _webhook(name: str | None, endpoint: str | None, slack: str | None, events: list[str] | None) -> dict[str, Any]:

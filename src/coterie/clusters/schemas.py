@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, Field
 
 from coterie.api.schemas import DocumentedAs, ListRequest, PaginationResponse, RequestModel
+from coterie.clusters.write_back import SourceEnrichmentConfig
 from coterie.engine.specs import DBSCANParams, HDBSCANParams, KMeansParams, Params, Reduction
 from coterie.kit.clock import utc_now
 from coterie.kit.names import check_name
@@ -16,6 +17,7 @@ from coterie.tasks.schemas import TaskStatusEnum
 ClusterName = Annotated[str, AfterValidator(check_name)]
 CollectionIds = Annotated[list[str], Field(min_length=1, max_length=100)]
 AnyParams = Params | dict[str, Any] | None
+WRITES_BACK = "Write the groups of each run into the documents of its collections."
 
 
 class ClusterType(StrEnum):
@@ -124,8 +126,6 @@ class AttributeBasedConfig(RequestModel):
 
 
 class CreateClusterRequest(RequestModel):
-    NEUTRAL: ClassVar[Mapping[str, Any]] = {"enrich_source_collection": False}
-
     collection_ids: CollectionIds
     cluster_name: ClusterName | None = None
     description: str | None = Field(None, max_length=4096)
@@ -137,6 +137,8 @@ class CreateClusterRequest(RequestModel):
     auto_execute_on_batch: AutoExecute = False
     auto_execute_min_documents: MinDocuments = None
     auto_execute_cooldown_seconds: Cooldown = 3600
+    enrich_source_collection: bool = Field(False, description=WRITES_BACK)
+    source_enrichment_config: SourceEnrichmentConfig | None = None
 
 
 class PatchClusterRequest(RequestModel):
@@ -150,6 +152,8 @@ class PatchClusterRequest(RequestModel):
     auto_execute_on_batch: AutoExecute | None = None
     auto_execute_min_documents: MinDocuments = None
     auto_execute_cooldown_seconds: Cooldown | None = None
+    enrich_source_collection: bool | None = Field(None, description=WRITES_BACK)
+    source_enrichment_config: SourceEnrichmentConfig | None = None
 
 
 class ClusterStats(BaseModel):
@@ -189,6 +193,8 @@ class ClusterModel(BaseModel):
     last_executed_at: datetime | None = None
     error: str | None = None
     llm_labeling_errors: list[str] | None = None
+    enrich_source_collection: bool = False
+    source_enrichment_config: SourceEnrichmentConfig | None = None
 
 
 class ListClustersRequest(ListRequest):

@@ -62,6 +62,7 @@ def create_cluster(
         "auto_execute_on_batch": request.auto_execute_on_batch,
         "auto_execute_min_documents": request.auto_execute_min_documents,
         "auto_execute_cooldown_seconds": request.auto_execute_cooldown_seconds,
+        **request.model_dump(mode="json", include={"enrich_source_collection", "source_enrichment_config"}),
         "namespace_id": tenant.namespace_id,
         "status": queue.PENDING,
         "task_id": None,
@@ -77,6 +78,7 @@ def create_cluster(
         "created_at": now,
         "updated_at": now,
     }
+    _check_write_back(resource)
     columns = _columns(resource, "")
     new = insert(clusters).values(id=identity, namespace_id=tenant.namespace_id, created_at=now, **columns)
     pk = tx.execute(new.returning(clusters.c.pk)).scalar_one()
@@ -90,8 +92,7 @@ def create_cluster(
 def patch_cluster(
     tx: Connection, tenant: Tenant, identifier: str, request: PatchClusterRequest, now: str, on_written: OnWritten
 ) -> str:
-    """Change a definition's name, description, metadata, labeling or automatic execution; it as JSON. Raises NotFound,
-    AlreadyExists, BadRequest."""
+    """Change what of a definition can be changed; it as JSON. Raises NotFound, AlreadyExists, BadRequest."""
     row = find_cluster(tx, tenant, identifier)
     given = request.model_dump(mode="json", exclude_unset=True, exclude={"name", "llm_labeling"})
     if request.name is not None:
@@ -105,7 +106,8 @@ def patch_cluster(
     if request.llm_labeling is not None:
         given["llm_labeling"] = request.llm_labeling.model_dump(mode="json", exclude_unset=True)
     _check_metadata(given.get("metadata"))
-    for name in ("auto_execute_on_batch", "auto_execute_cooldown_seconds"):
+    _check_write_back({**orjson.loads(row.resource), **given})
+    for name in ("auto_execute_on_batch", "auto_execute_cooldown_seconds", "enrich_source_collection"):
         if given.get(name) is None:
             given.pop(name, None)
     named = {"cluster_id": row.id, "cluster_name": given.get("cluster_name", row.name)}
@@ -227,6 +229,11 @@ def _check_metadata(metadata: dict[str, Any] | None) -> dict[str, Any] | None:
     if metadata is not None and len(orjson.dumps(metadata)) > MAX_METADATA:
         raise invalid(("body", "metadata"), f"metadata is at most {MAX_METADATA} bytes of JSON")
     return metadata
+
+
+def _check_write_back(resource: Mapping[str, Any]) -> None:
+    if resource.get("source_enrichment_config") is not None and not resource.get("enrich_source_collection"):
+        raise BadRequest("'source_enrichment_config' has no meaning without 'enrich_source_collection': true")
 
 
 def _check_free(tx: Connection, tenant: Tenant, name: str) -> None:

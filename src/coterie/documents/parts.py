@@ -1,4 +1,4 @@
-"""Parts of a document that the API names and this version leaves empty: source files, enrichments, lineage."""
+"""Parts of a document: enrichments; and source files and lineage, which the API names and this version leaves empty."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -37,6 +37,9 @@ class SourceDetails(BaseModel):
 
 
 class ClusterMember(BaseModel):
+    """What a write-back says of the document's group. `features` hold `clustering_id`, which is the entry's key,
+    `run_id`, `cluster_label`, `member_count` and `probability`."""
+
     document_id: str
     cluster_id: str
     distance_to_centroid: float

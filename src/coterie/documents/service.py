@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import orjson
 from pydantic import ValidationError
-from sqlalchemy import delete, update
+from sqlalchemy import update
 
 from coterie.api.context import Services, Tenant
 from coterie.documents.collections import count_batch, count_documents, find_collection, spaces_of
-from coterie.documents.payload_indexes import index_documents, unindex
+from coterie.documents.payload_indexes import index_documents
 from coterie.documents.queries import find_document
 from coterie.documents.schemas import DocumentCreateRequest, DocumentFields, DocumentUpdateRequest, SparseVector
 from coterie.documents.writing import (
@@ -20,7 +20,7 @@ from coterie.documents.writing import (
     check_vector,
     claim_spaces,
     dump_payload,
-    keys_by_name,
+    erase_documents,
     new_document_id,
     retire,
     write_batch,
@@ -137,10 +137,7 @@ def delete_document(services: Services, tenant: Tenant, collection: str, documen
         found = find_collection(tx, tenant, collection)
         collection_id = found.id
         row = find_document(tx, tenant, collection_id, document_id)
-        tx.execute(delete(documents).where(documents.c.pk == row.pk))
-        unindex(tx, [row.pk])
-        count_documents(tx, collection_id, -1)
-        retire(tx, tenant, collection_id, keys_by_name([row.vectors]), now)
+        erase_documents(tx, tenant, collection_id, [row], now)
         where = {"collection_id": collection_id, "collection_name": found.name}
         emit_many(tx, tenant.namespace_id, "object.deleted", [document_id], where, now)
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Dialect, bindparam, insert, select
+from sqlalchemy import Connection, Dialect, Row, bindparam, delete, insert, select, update
 
 from coterie.api.bodies import MAX_DEPTH, has_nul, is_too_deep
 from coterie.api.context import Services, Tenant
 from coterie.documents.collections import count_batch, count_documents, spaces_of
-from coterie.documents.payload_indexes import index_batch
+from coterie.documents.payload_indexes import index_batch, index_documents, unindex
 from coterie.features.registry import is_well_formed
 from coterie.kit.clock import iso
 from coterie.kit.errors import NotFound
@@ -45,13 +45,14 @@ class BadDocument(ValueError):
 
 @dataclass
 class Batch:
-    """Documents to write, all sound: ids (distinct), object ids, payloads as JSON, and of each vector name the
-    positions (m) of the documents that have it and their vectors (m, d)."""
+    """Documents to write, all sound: ids (distinct), object ids, payloads as JSON, of each vector name the positions
+    (m) of the documents that have it and their vectors (m, d), and enrichments as JSON (none: no document has any)."""
 
     ids: list[str]
     object_ids: list[str]
     payloads: list[bytes]
     vectors: dict[str, tuple[NDArray[np.int64], Matrix]] = field(default_factory=dict)
+    enrichments: list[bytes] = field(default_factory=list)
 
 
 @cache
@@ -182,6 +183,27 @@ def write_records(
     return created
 
 
+def change_documents(
+    tx: Connection, collection_id: str, changed: Sequence[tuple[int, Mapping[str, Any]]], now: str
+) -> None:
+    """Write the resources of documents anew, by their keys; their vectors stay."""
+    if not changed:
+        return
+    resources = [(pk, {**resource, "updated_at": now}) for pk, resource in changed]
+    rows = [{"own": pk, "resource": orjson.dumps(resource).decode(), "updated_at": now} for pk, resource in resources]
+    tx.execute(update(documents).where(documents.c.pk == bindparam("own")), rows)
+    index_documents(tx, collection_id, resources)
+
+
+def erase_documents(tx: Connection, tenant: Tenant, collection_id: str, rows: Sequence[Row[Any]], now: str) -> None:
+    """Delete documents of a collection, and retire their vectors."""
+    pks = [row.pk for row in rows]
+    tx.execute(delete(documents).where(among(tx, documents.c.pk, pks)))
+    unindex(tx, pks)
+    count_documents(tx, collection_id, -len(pks))
+    retire(tx, tenant, collection_id, keys_by_name(row.vectors for row in rows), now)
+
+
 def retire(tx: Connection, tenant: Tenant, collection_id: str, keys: Mapping[str, Sequence[int]], now: str) -> None:
     """Note vector keys, by name, that no record points at any more, in the transaction that makes it so."""
     own = {"namespace_id": tenant.namespace_id, "collection_id": collection_id, "retired_at": now}
@@ -216,9 +238,18 @@ def _present(tx: Connection, collection_id: str, ids: Sequence[str]) -> dict[str
 def _resource(collection_id: str, batch: Batch, number: int, created_at: str, now: str) -> str:
     """A document's JSON. Put together from parts: the parts that are the same for all need no serializer."""
     identity, object_id = orjson.dumps(batch.ids[number]), orjson.dumps(batch.object_ids[number])
+    enrichments = batch.enrichments[number] if batch.enrichments else b"null"
     return (
-        b'{"document_id":%b,"collection_id":"%b","object_id":%b,"metadata":%b,"enrichments":null,"source_blobs":[],'
+        b'{"document_id":%b,"collection_id":"%b","object_id":%b,"metadata":%b,"enrichments":%b,"source_blobs":[],'
         b'"internal_metadata":{},"document_blobs":[],"presigned_urls":[],"presigned_url":null,'
         b'"created_at":"%b","updated_at":"%b"}'
-        % (identity, collection_id.encode(), object_id, batch.payloads[number], created_at.encode(), now.encode())
+        % (
+            identity,
+            collection_id.encode(),
+            object_id,
+            batch.payloads[number],
+            enrichments,
+            created_at.encode(),
+            now.encode(),
+        )
     ).decode()

@@ -69,9 +69,10 @@ class Artifacts:
         keys = (self.clusters_key, self.members_key, self.manifest_key)
         return [{"key": key, "size_bytes": self.blobs.size(key)} for key in keys]
 
-    def groups(self) -> list[dict[str, Any]]:
-        """The rows of `clusters.parquet`, in the run's order."""
-        rows: list[dict[str, Any]] = pq.read_table(self.blobs.path(self.clusters_key)).to_pylist()
+    def groups(self, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """The rows of `clusters.parquet`, in the run's order: all columns, or some."""
+        table = pq.read_table(self.blobs.path(self.clusters_key), columns=columns)
+        rows: list[dict[str, Any]] = table.to_pylist()
         return rows
 
     def members(self, offset: int, limit: int) -> list[dict[str, Any]]:

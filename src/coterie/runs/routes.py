@@ -1,6 +1,5 @@
 """Routes that start runs."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,12 +13,11 @@ from starlette.concurrency import run_in_threadpool
 from coterie.api.bodies import StrictRoute
 from coterie.api.context import Context, Creator, Services, Tenant
 from coterie.api.errors import CONFLICT, ERRORS, UNAVAILABLE, json_response
-from coterie.api.health import live_workers
 from coterie.clusters.queries import find_cluster
 from coterie.documents.collections import find_collections
 from coterie.jobs import queue
 from coterie.kit.clock import iso
-from coterie.kit.errors import BadRequest, CoterieError, Unavailable
+from coterie.kit.errors import BadRequest, CoterieError
 from coterie.runs import answers, service
 from coterie.runs.artifacts import artifact_prefix, artifacts_of
 from coterie.runs.plan import of_request
@@ -27,14 +25,10 @@ from coterie.runs.queries import get_run
 from coterie.runs.result_schemas import ExecuteClusterResponse
 from coterie.runs.schemas import ExecuteByIdRequest, ExecuteClusterRequest, SuggestClustersRequest
 from coterie.runs.suggest import start_suggestion
-from coterie.store.tables import tasks
 from coterie.tasks.schemas import TaskResponse
+from coterie.tasks.waiting import until_ended
 
 router = APIRouter(prefix="/v1/clusters", tags=["Clusters"], route_class=StrictRoute, responses=ERRORS)
-
-POLL_SECONDS = 0.1
-WORKER_PATIENCE_SECONDS = 20.0
-"""How long a synchronous run waits for any worker to show up."""
 
 Queue = Annotated[bool, Query(alias="queue", description="Stand in line behind a run that is under way.")]
 
@@ -101,35 +95,15 @@ def _submit(
 
 
 async def _finished(services: Services, tenant: Tenant, task: Mapping[str, Any]) -> Row[Any]:
-    """Wait for a run without holding a thread. Raises what it failed with, or Unavailable when it takes too long."""
-    run_id, task_id = task["additional_data"]["run_id"], task["task_id"]
-    begun = time.monotonic()
-    while True:
-        run = await run_in_threadpool(_read_run, services, tenant, run_id)
-        if run.status not in queue.OPEN:
-            return _succeeded(run)
-        waited = time.monotonic() - begun
-        lonely = waited > WORKER_PATIENCE_SECONDS and run.status == queue.PENDING
-        if lonely and not await run_in_threadpool(live_workers, services):
-            await run_in_threadpool(_cancel, services, task_id)
-            raise Unavailable("no worker is running: start `coterie worker`", 5, {"task_id": task_id})
-        if waited > services.settings.execute_timeout_seconds:
-            raise Unavailable(
-                f"the run takes longer than a request may wait; it goes on as task '{task_id}'",
-                30,
-                {"task_id": task_id, "retryable": False},
-            )
-        await asyncio.sleep(POLL_SECONDS)
+    """The run of a task once it has ended. Raises what it failed with, or Unavailable when it takes too long."""
+    await until_ended(services, task["task_id"])
+    run_id = task["additional_data"]["run_id"]
+    return _succeeded(await run_in_threadpool(_read_run, services, tenant, run_id))
 
 
 def _read_run(services: Services, tenant: Tenant, run_id: str) -> Row[Any]:
     with services.db.read() as tx:
         return get_run(tx, tenant, run_id)
-
-
-def _cancel(services: Services, task_id: str) -> None:
-    with services.db.write() as tx:
-        queue.request_cancel(tx, tasks.c.id == task_id)
 
 
 def _succeeded(run: Row[Any]) -> Row[Any]:

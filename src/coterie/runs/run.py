@@ -141,6 +141,7 @@ class ClusterRun:
             changes["last_run_id"] = run_id
             self._mark_cluster(tx, run, changes, summary["text"])
             tell_run(tx, run_id, "cluster.execution.completed", now)
+            self.services.on_run_completed(tx, run_id, now)
             if not job.complete(tx, outputs, warnings=summary["run"]["warnings"]):
                 raise Canceled
 

@@ -349,7 +349,7 @@ enrichment_changes = Table(
     Column("pk", Integer, primary_key=True),
     Column("enrichment_id", Text, ForeignKey("enrichments.id", ondelete="CASCADE"), nullable=False),
     Column("document_pk", Integer, nullable=False),
-    Column("before", Text),  # what the written fields held, as JSON; null where the enrichment made the document
+    Column("before", Text),  # what the written fields held and hold, as JSON, or that the enrichment made the document
     UniqueConstraint("enrichment_id", "document_pk"),
 )
 """What an enrichment replaced, so that it can be undone."""

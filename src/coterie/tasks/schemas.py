@@ -27,7 +27,8 @@ class TaskStatusEnum(StrEnum):
 
 
 class TaskType(StrEnum):
-    """What a task does. Coterie makes `engine_cluster_build` (a run, a suggestion) and `api_namespaces_delete`."""
+    """What a task does. Coterie makes `engine_cluster_build` (a run, a suggestion), `materialize` (a write-back, its
+    undoing) and `api_namespaces_delete`."""
 
     API_NAMESPACES_CREATE = "api_namespaces_create"
     API_NAMESPACES_DELETE = "api_namespaces_delete"

@@ -41,7 +41,8 @@ from coterie.triggers.queries import (
 from coterie.triggers.schedule import next_cron, next_interval
 from coterie.triggers.schemas import TriggerStatus
 from coterie.triggers.service import change_trigger, plan_of
-from coterie.webhooks.events import EventType, emit
+from coterie.webhooks.events import WebhookEventType as EventType
+from coterie.webhooks.events import emit
 
 log = logging.getLogger("coterie.triggers")
 

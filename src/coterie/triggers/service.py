@@ -26,7 +26,8 @@ from coterie.triggers.schemas import (
     UpdateTriggerRequest,
     read_schedule,
 )
-from coterie.webhooks.events import EventType, emit
+from coterie.webhooks.events import WebhookEventType as EventType
+from coterie.webhooks.events import emit
 
 MAX_ACTIVE = 50
 """Active triggers of one namespace."""

@@ -1,0 +1,1 @@
+"""Write-back: what a run found is written into documents, and can be taken back."""
