@@ -72,7 +72,7 @@ def get_cluster(cluster_identifier: str, tenant: Reader, services: Context) -> R
 
 @router.patch("/{cluster_identifier}", response_model=ClusterModel, responses=CONFLICT)
 def patch_cluster(cluster_identifier: str, body: PatchClusterRequest, tenant: Updater, services: Context) -> Response:
-    """Change a definition's name, description, metadata or labeling."""
+    """Change a definition's name, description, metadata, labeling, filters or retention."""
     with services.db.write() as tx:
         changed = service.patch_cluster(tx, tenant, cluster_identifier, body, iso(services.clock.now()))
     return Response(changed, media_type="application/json")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from coterie.api.schemas import DocumentedAs, ListRequest, PaginationResponse, RequestModel
+from coterie.api.schemas import DocumentedAs, ListRequest, LogicalOperator, PaginationResponse, RequestModel
 from coterie.engine.specs import DBSCANParams, HDBSCANParams, KMeansParams, Params, Reduction
 from coterie.kit.clock import utc_now
 from coterie.kit.names import check_name
@@ -116,6 +116,21 @@ class AttributeBasedConfig(RequestModel):
     aggregation_method: str | None = None
 
 
+Filters = Annotated[Any, DocumentedAs(LogicalOperator | None)]
+"""Which documents take part: the filters of the documents' lists, a payload's fields being `metadata.…`."""
+
+
+class Retention(RequestModel):
+    """Which runs a definition keeps. What is left out is as the server's settings say; null keeps all.
+
+    Ended runs beyond the newest `max_runs`, or that ended more than `max_days` ago, are deleted with their files; the
+    newest completed run and those that have a name stay.
+    """
+
+    max_runs: int | None = Field(None, ge=1, le=1_000_000)
+    max_days: int | None = Field(None, ge=1, le=36_500)
+
+
 class CreateClusterRequest(RequestModel):
     NEUTRAL: ClassVar[Mapping[str, Any]] = {
         "enrich_source_collection": False,
@@ -131,6 +146,8 @@ class CreateClusterRequest(RequestModel):
     vector_config: VectorBasedConfig | None = None
     attribute_config: AttributeBasedConfig | None = None
     llm_labeling: LLMLabeling = Field(default_factory=LLMLabeling)
+    filters: Filters = None
+    retention: Retention | None = None
 
 
 class PatchClusterRequest(RequestModel):
@@ -141,6 +158,8 @@ class PatchClusterRequest(RequestModel):
     description: str | None = Field(None, max_length=4096)
     metadata: dict[str, Any] | None = None
     llm_labeling: LLMLabeling | None = None
+    filters: Filters = None
+    retention: Retention | None = None
 
 
 class ClusterStats(BaseModel):
@@ -170,6 +189,8 @@ class ClusterModel(BaseModel):
     updated_at: datetime = Field(default_factory=utc_now)
     description: str | None = None
     metadata: dict[str, Any] | None = None
+    filters: dict[str, Any] | None = None
+    retention: dict[str, int | None] | None = None
     namespace_id: str | None = None
     input_collections: list[str] = Field(default_factory=list, description="The collections' ids.")
     last_run_id: str | None = None

@@ -13,12 +13,14 @@ from coterie.clusters.methods import check_levels, check_names, names_of, params
 from coterie.clusters.queries import INDEX, PROFILE, count_clusters, find_cluster
 from coterie.clusters.schemas import ClusterType, CreateClusterRequest, PatchClusterRequest, VectorBasedConfig
 from coterie.documents.collections import find_collections
+from coterie.documents.queries import PROFILE as DOCUMENTS
 from coterie.jobs import queue
 from coterie.kit.clock import iso, parse_iso
 from coterie.kit.errors import AlreadyExists, BadRequest, invalid
 from coterie.kit.ids import ordered_id
 from coterie.listing.field_index import erase_fields, paths_of, write_fields
 from coterie.listing.fields import all_strings, rows_for, search_text
+from coterie.listing.filters import parse_filters
 from coterie.listing.texts import Texts, erase_texts, write_texts
 from coterie.store.db import Db
 from coterie.store.dialects import upsert
@@ -30,7 +32,7 @@ INDEX_RULES = f"2, Unicode {unicodedata.unidata_version}"
 
 _INDEX_RULES = "field_index"
 MAX_METADATA = 16_384
-"""Bytes of a definition's own metadata as JSON: all of it is indexed for filters."""
+"""Bytes of a definition's own metadata, and of its filters, as JSON: all of it is indexed for filters."""
 
 
 def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest, now: str) -> str:
@@ -53,6 +55,8 @@ def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest
         "llm_labeling": request.llm_labeling.model_dump(mode="json", exclude_unset=True) or {"enabled": False},
         "description": request.description,
         "metadata": _check_metadata(request.metadata),
+        "filters": check_filters(request.filters),
+        "retention": request.retention and request.retention.model_dump(exclude_unset=True),
         "namespace_id": tenant.namespace_id,
         "status": queue.PENDING,
         "task_id": None,
@@ -77,7 +81,7 @@ def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest
 
 
 def patch_cluster(tx: Connection, tenant: Tenant, identifier: str, request: PatchClusterRequest, now: str) -> str:
-    """Change a definition's name, description, metadata or labeling; it as JSON. Raises NotFound, AlreadyExists."""
+    """Change what `PatchClusterRequest` holds; the definition as JSON. Raises NotFound, AlreadyExists, Invalid."""
     row = find_cluster(tx, tenant, identifier)
     given = request.model_dump(mode="json", exclude_unset=True, exclude={"name", "llm_labeling"})
     if request.name is not None:
@@ -91,6 +95,8 @@ def patch_cluster(tx: Connection, tenant: Tenant, identifier: str, request: Patc
     if request.llm_labeling is not None:
         given["llm_labeling"] = request.llm_labeling.model_dump(mode="json", exclude_unset=True)
     _check_metadata(given.get("metadata"))
+    if "filters" in given:
+        given["filters"] = check_filters(given["filters"])
     return change_cluster(tx, row.pk, given, now)
 
 
@@ -199,6 +205,17 @@ def _check_definition(request: CreateClusterRequest) -> dict[str, Any]:
             raise BadRequest("'aggregation_method' is not computed in this version; leave it out")
         stored["attribute_config"] = attribute.model_dump(mode="json")
     return stored
+
+
+def check_filters(filters: Any) -> dict[str, Any] | None:
+    """Filters of a run's documents as they came, null where they ask for nothing. Raises Invalid."""
+    loc = ("body", "filters")
+    if parse_filters(filters, DOCUMENTS, False, loc) is None:
+        return None
+    if len(orjson.dumps(filters)) > MAX_METADATA:
+        raise invalid(loc, f"filters are at most {MAX_METADATA} bytes of JSON")
+    kept: dict[str, Any] = filters
+    return kept
 
 
 def _check_metadata(metadata: dict[str, Any] | None) -> dict[str, Any] | None:

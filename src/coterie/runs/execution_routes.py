@@ -2,25 +2,49 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Request, Response
+import orjson
+from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from coterie.api.bodies import StrictRoute
-from coterie.api.context import Context, Reader
-from coterie.api.errors import ERRORS
+from coterie.api.context import Context, Deleter, Reader, Services, Tenant, Updater
+from coterie.api.errors import CONFLICT, ERRORS, json_response
 from coterie.api.schemas import DocumentedAs, ListRequest
 from coterie.listing.answer import write_answer
 from coterie.listing.syntax import parse_list
-from coterie.runs import queries
-from coterie.runs.result_schemas import ExecutionResponse, ListExecutionsResponse
+from coterie.runs import answers, queries, retention, service
+from coterie.runs.artifacts import artifact_prefix, artifacts_of, still_there
+from coterie.runs.exporting import MEDIA_TYPES, ExportContent, ExportFormat, export
+from coterie.runs.result_schemas import (
+    ClusterGroupsResponse,
+    ExecutionResponse,
+    ExportLink,
+    ListExecutionsResponse,
+    RenameRunRequest,
+    RenameRunResponse,
+    VisualizationResponse,
+)
+from coterie.runs.visualization import Asked, visualization
 
 router = APIRouter(prefix="/v1/clusters", tags=["Clusters"], route_class=StrictRoute, responses=ERRORS)
 
+WithVectors = Annotated[bool, Query(alias="include_vectors", description="The groups with their centroids' vectors.")]
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_EXPORTED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The file",
+        "model": ExportLink,
+        "content": {media_type.partition(";")[0]: _FILE for media_type in MEDIA_TYPES.values()},
+    }
+}
+
 
 @router.get("/{cluster_id}/executions", response_model=ExecutionResponse)
-def get_latest_execution(cluster_id: str, tenant: Reader, services: Context) -> Response:
+def get_latest_execution(cluster_id: str, tenant: Reader, services: Context, vectors: WithVectors = False) -> Response:
     """The newest run of a definition, in whatever state."""
     with services.db.read() as tx:
-        return Response(queries.latest_run(tx, tenant, cluster_id), media_type="application/json")
+        found = queries.latest_run(tx, tenant, cluster_id)
+    return _shown(services, tenant, found, vectors)
 
 
 @router.post("/{cluster_id}/executions/list", response_model=ListExecutionsResponse)
@@ -39,3 +63,95 @@ def list_executions(
         listed = queries.list_runs(tx, tenant, cluster_id, query)
     answer = write_answer(listed, query, request.url.path, queries.PROFILE)
     return Response(answer, media_type="application/json")
+
+
+@router.get("/{cluster_id}/executions/{run_id}", response_model=ExecutionResponse)
+def get_execution(
+    cluster_id: str, run_id: str, tenant: Reader, services: Context, vectors: WithVectors = False
+) -> Response:
+    """One run of a definition, in whatever state."""
+    with services.db.read() as tx:
+        found = queries.find_run(tx, tenant, cluster_id, run_id).resource
+    return _shown(services, tenant, found, vectors)
+
+
+@router.delete("/{cluster_id}/executions/{run_id}", status_code=204, responses=CONFLICT)
+def delete_execution(cluster_id: str, run_id: str, tenant: Deleter, services: Context) -> Response:
+    """Delete a run that has ended, with its files. If it was the newest result, the definition shows the one before."""
+    with services.db.write() as tx:
+        retention.delete_run(tx, services, tenant, cluster_id, run_id)
+    services.blobs.drop(artifact_prefix(tenant.internal_id, tenant.namespace_id, run_id))
+    return Response(status_code=204)
+
+
+@router.post("/{cluster_id}/executions/{run_id}/cancel", response_model=ExecutionResponse, responses=CONFLICT)
+def cancel_execution(cluster_id: str, run_id: str, tenant: Updater, services: Context) -> Response:
+    """Ask for the end of a run; a worker ends it at its next check, within a second. Its state until then is shown."""
+    with services.db.write() as tx:
+        return json_response(service.cancel_run(tx, tenant, cluster_id, run_id))
+
+
+@router.patch("/{cluster_id}/executions/{run_id}/name", response_model=RenameRunResponse)
+def name_execution(
+    cluster_id: str, run_id: str, body: RenameRunRequest, tenant: Updater, services: Context
+) -> Response:
+    """Give a run a name, or take it away with an empty one. Retention leaves a run that has a name alone."""
+    with services.db.write() as tx:
+        return json_response(service.name_run(tx, tenant, cluster_id, run_id, body.run_name))
+
+
+@router.get("/{cluster_id}/executions/{run_id}/groups", response_model=ClusterGroupsResponse)
+def get_execution_groups(cluster_id: str, run_id: str, tenant: Reader, services: Context) -> Response:
+    """The groups of a completed run, largest first, without their vectors."""
+    with services.db.read() as tx:
+        run = queries.find_completed(tx, tenant, cluster_id, run_id)
+    with still_there(run.id):
+        return json_response(answers.groups(run.cluster_id, run.id, artifacts_of(services, tenant, run.id)))
+
+
+@router.get("/{cluster_id}/executions/{run_id}/visualization", response_model=VisualizationResponse)
+def get_execution_visualization(
+    cluster_id: str, run_id: str, tenant: Reader, services: Context, asked: Asked
+) -> Response:
+    """The map of a completed run: its groups, and a seeded sample of its documents."""
+    with services.db.read() as tx:
+        run = queries.find_completed(tx, tenant, cluster_id, run_id)
+    with still_there(run.id):
+        return json_response(visualization(run.cluster_id, run, artifacts_of(services, tenant, run.id), asked))
+
+
+@router.get("/{cluster_id}/executions/{run_id}/export", response_class=Response, responses=_EXPORTED)
+def export_execution(
+    cluster_id: str,
+    run_id: str,
+    request: Request,
+    tenant: Reader,
+    services: Context,
+    format: ExportFormat = ExportFormat.PARQUET,
+    content: Annotated[ExportContent, Query(description="A row a document, or a row a group.")] = ExportContent.MEMBERS,
+    cluster_label: Annotated[str | None, Query(max_length=1_000, description="One group, by id or label.")] = None,
+    download: Annotated[bool, Query(description="The file itself, even to a client that takes JSON only.")] = False,
+) -> Response:
+    """A completed run's members or groups as a file.
+
+    In CSV, texts that a spreadsheet would take for a formula begin with an apostrophe. A client that takes JSON only
+    (`Accept: application/json`) is told where a file that is no text is.
+    """
+    with services.db.read() as tx:
+        run = queries.find_completed(tx, tenant, cluster_id, run_id)
+    with still_there(run.id):
+        chunks = export(artifacts_of(services, tenant, run.id), content, format, cluster_label)
+    filename = f"{run.id}-{content}.{format}"
+    if not download and format is not ExportFormat.CSV and request.headers.get("accept") == "application/json":
+        url = str(request.url.include_query_params(format=format.value, download="true"))
+        link = ExportLink(cluster_id=run.cluster_id, run_id=run.id, format=format, filename=filename, download_url=url)
+        return json_response(link.model_dump())
+    disposition = {"Content-Disposition": f'attachment; filename="{filename}"'}
+    return StreamingResponse(chunks, media_type=MEDIA_TYPES[format], headers=disposition)
+
+
+def _shown(services: Services, tenant: Tenant, resource: str, vectors: bool) -> Response:
+    run = orjson.loads(resource)
+    with still_there(run["run_id"]):
+        artifacts = artifacts_of(services, tenant, run["run_id"])
+        return json_response(answers.of_execution(run, artifacts, vectors=vectors))

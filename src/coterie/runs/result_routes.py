@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, Literal
 
-import orjson
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import Row
 
@@ -11,14 +10,16 @@ from coterie.api.context import Context, Reader, Services, Tenant
 from coterie.api.errors import ERRORS, json_response
 from coterie.kit.errors import BadRequest
 from coterie.runs import answers
-from coterie.runs.artifacts import artifacts_of
-from coterie.runs.queries import find_results
+from coterie.runs.artifacts import artifacts_of, still_there
+from coterie.runs.queries import find_completed, find_results
 from coterie.runs.result_schemas import (
     ArtifactsResponse,
     ClusterDataRequest,
     ClusterDataResponse,
     ClusterGroupsResponse,
+    VisualizationResponse,
 )
+from coterie.runs.visualization import Asked, dimensions_of, visualization
 
 router = APIRouter(prefix="/v1/clusters", tags=["Clusters"], route_class=StrictRoute, responses=ERRORS)
 
@@ -30,14 +31,35 @@ def stream_cluster_data(
     """Groups and members of the newest completed run; a run's own id stands for its definition's."""
     name, run = _results(services, tenant, cluster_id)
     artifacts = artifacts_of(services, tenant, run.id)
-    return json_response(answers.data(name, cluster_id, artifacts, body or ClusterDataRequest()))
+    with still_there(run.id):
+        return json_response(answers.data(name, cluster_id, artifacts, body or ClusterDataRequest()))
 
 
 @router.get("/{cluster_id}/groups", response_model=ClusterGroupsResponse)
 def get_cluster_groups(cluster_id: str, tenant: Reader, services: Context) -> Response:
     """The groups of the newest completed run, largest first, without their vectors."""
     name, run = _results(services, tenant, cluster_id)
-    return json_response(answers.groups(name, run.id, artifacts_of(services, tenant, run.id)))
+    with still_there(run.id):
+        return json_response(answers.groups(name, run.id, artifacts_of(services, tenant, run.id)))
+
+
+@router.get("/{cluster_id}/visualization", response_model=VisualizationResponse)
+def get_cluster_visualization(
+    cluster_id: str,
+    tenant: Reader,
+    services: Context,
+    asked: Asked,
+    run_id: Annotated[str | None, Query(max_length=255, description="A run instead of the newest completed.")] = None,
+) -> Response:
+    """The run's map: its groups, and a seeded sample of its documents."""
+    if run_id is None:
+        name, run = _results(services, tenant, cluster_id)
+    else:
+        with services.db.read() as tx:
+            run = find_completed(tx, tenant, cluster_id, run_id)
+        name = run.cluster_id
+    with still_there(run.id):
+        return json_response(visualization(name, run, artifacts_of(services, tenant, run.id), asked))
 
 
 @router.get("/{cluster_id}/artifacts", response_model=ArtifactsResponse)
@@ -53,8 +75,7 @@ def get_cluster_artifacts(
 ) -> Response:
     """The files of the newest completed run, and what is in them."""
     name, run = _results(services, tenant, cluster_id)
-    plan = orjson.loads(run.plan)
-    drawn = 0 if plan["attributes"] else plan.get("vis_n_components", 2)
+    drawn = dimensions_of(run)
     wanted = drawn if projection_method is None else int(projection_method[0])
     if wanted > drawn == 0:
         raise BadRequest("a grouping by attributes has no map: leave 'projection_method' out")
@@ -62,8 +83,9 @@ def get_cluster_artifacts(
         raise BadRequest(f"the run's map has {drawn} dimensions: set 'vis_n_components' to {wanted} and run it again")
     page = (offset, limit) if include_members else None
     axes = "xyz"[: max(wanted, 2)]
-    found = answers.artifacts(name, run.id, artifacts_of(services, tenant, run.id), include_centroids, page, axes)
-    return json_response(found)
+    files = artifacts_of(services, tenant, run.id)
+    with still_there(run.id):
+        return json_response(answers.artifacts(name, run.id, files, include_centroids, page, axes))
 
 
 def _results(services: Services, tenant: Tenant, identifier: str) -> tuple[str, Row[Any]]:
