@@ -78,6 +78,7 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     from coterie.documents.upkeep import upkeep  # noqa: PLC0415
     from coterie.jobs.job import Handler  # noqa: PLC0415
     from coterie.jobs.worker import Worker  # noqa: PLC0415
+    from coterie.runs.retention import tidy_runs  # noqa: PLC0415
     from coterie.runs.run import ClusterRun  # noqa: PLC0415
     from coterie.runs.suggest import JOB as SUGGEST_JOB  # noqa: PLC0415
     from coterie.runs.suggest import ClusterSuggestion  # noqa: PLC0415
@@ -92,7 +93,12 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     with services.db.write() as tx:
         resume_deletions(tx, iso(services.clock.now()))
     executor = LocalExecutor()
-    worker = Worker(settings, services.db, services.clock, executor, handlers, upkeep=lambda: upkeep(services))
+
+    def keep_up() -> None:
+        upkeep(services)
+        tidy_runs(services)
+
+    worker = Worker(settings, services.db, services.clock, executor, handlers, upkeep=keep_up)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

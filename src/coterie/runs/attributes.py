@@ -29,9 +29,8 @@ def group_documents(services: Services, tenant: Tenant, plan: Plan, folder: Path
         parts = [(each, *documents.all_documents(tx, tenant, each, where)) for each in plan.collection_ids]
         pks = np.concatenate([part[1] for part in parts])
         if len(pks) == 0:
-            raise JobFailed(
-                "the collections hold no documents: add some" if where is None else nothing_matches(plan.collection_ids)
-            )
+            empty = "the collections hold no documents: add some"
+            raise JobFailed(empty if where is None else nothing_matches(plan.collection_ids))
         try:
             groups = group_by(plan.attributes, _values(tx, tenant, plan, pks), hierarchical=plan.hierarchical)
         except TooManyGroups as error:

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Body, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from coterie.api.bodies import StrictRoute
 from coterie.api.context import Context, Deleter, Reader, Services, Tenant, Updater
@@ -14,29 +13,16 @@ from coterie.listing.answer import write_answer
 from coterie.listing.syntax import parse_list
 from coterie.runs import answers, queries, retention, service
 from coterie.runs.artifacts import artifact_prefix, artifacts_of, still_there
-from coterie.runs.exporting import MEDIA_TYPES, ExportContent, ExportFormat, export
 from coterie.runs.result_schemas import (
-    ClusterGroupsResponse,
     ExecutionResponse,
-    ExportLink,
     ListExecutionsResponse,
     RenameRunRequest,
     RenameRunResponse,
-    VisualizationResponse,
 )
-from coterie.runs.visualization import Asked, visualization
 
 router = APIRouter(prefix="/v1/clusters", tags=["Clusters"], route_class=StrictRoute, responses=ERRORS)
 
 WithVectors = Annotated[bool, Query(alias="include_vectors", description="The groups with their centroids' vectors.")]
-_FILE = {"schema": {"type": "string", "format": "binary"}}
-_EXPORTED: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The file",
-        "model": ExportLink,
-        "content": {media_type.partition(";")[0]: _FILE for media_type in MEDIA_TYPES.values()},
-    }
-}
 
 
 @router.get("/{cluster_id}/executions", response_model=ExecutionResponse)
@@ -98,56 +84,6 @@ def name_execution(
     """Give a run a name, or take it away with an empty one. Retention leaves a run that has a name alone."""
     with services.db.write() as tx:
         return json_response(service.name_run(tx, tenant, cluster_id, run_id, body.run_name))
-
-
-@router.get("/{cluster_id}/executions/{run_id}/groups", response_model=ClusterGroupsResponse)
-def get_execution_groups(cluster_id: str, run_id: str, tenant: Reader, services: Context) -> Response:
-    """The groups of a completed run, largest first, without their vectors."""
-    with services.db.read() as tx:
-        run = queries.find_completed(tx, tenant, cluster_id, run_id)
-    with still_there(run.id):
-        return json_response(answers.groups(run.cluster_id, run.id, artifacts_of(services, tenant, run.id)))
-
-
-@router.get("/{cluster_id}/executions/{run_id}/visualization", response_model=VisualizationResponse)
-def get_execution_visualization(
-    cluster_id: str, run_id: str, tenant: Reader, services: Context, asked: Asked
-) -> Response:
-    """The map of a completed run: its groups, and a seeded sample of its documents."""
-    with services.db.read() as tx:
-        run = queries.find_completed(tx, tenant, cluster_id, run_id)
-    with still_there(run.id):
-        return json_response(visualization(run.cluster_id, run, artifacts_of(services, tenant, run.id), asked))
-
-
-@router.get("/{cluster_id}/executions/{run_id}/export", response_class=Response, responses=_EXPORTED)
-def export_execution(
-    cluster_id: str,
-    run_id: str,
-    request: Request,
-    tenant: Reader,
-    services: Context,
-    format: ExportFormat = ExportFormat.PARQUET,
-    content: Annotated[ExportContent, Query(description="A row a document, or a row a group.")] = ExportContent.MEMBERS,
-    cluster_label: Annotated[str | None, Query(max_length=1_000, description="One group, by id or label.")] = None,
-    download: Annotated[bool, Query(description="The file itself, even to a client that takes JSON only.")] = False,
-) -> Response:
-    """A completed run's members or groups as a file.
-
-    In CSV, texts that a spreadsheet would take for a formula begin with an apostrophe. A client that takes JSON only
-    (`Accept: application/json`) is told where a file that is no text is.
-    """
-    with services.db.read() as tx:
-        run = queries.find_completed(tx, tenant, cluster_id, run_id)
-    with still_there(run.id):
-        chunks = export(artifacts_of(services, tenant, run.id), content, format, cluster_label)
-    filename = f"{run.id}-{content}.{format}"
-    if not download and format is not ExportFormat.CSV and request.headers.get("accept") == "application/json":
-        url = str(request.url.include_query_params(format=format.value, download="true"))
-        link = ExportLink(cluster_id=run.cluster_id, run_id=run.id, format=format, filename=filename, download_url=url)
-        return json_response(link.model_dump())
-    disposition = {"Content-Disposition": f'attachment; filename="{filename}"'}
-    return StreamingResponse(chunks, media_type=MEDIA_TYPES[format], headers=disposition)
 
 
 def _shown(services: Services, tenant: Tenant, resource: str, vectors: bool) -> Response:

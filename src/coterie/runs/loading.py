@@ -32,7 +32,7 @@ def find_vectors(
     names: Sequence[str],
     filters: Sequence[Mapping[str, Any]] = (),
 ) -> list[documents.Members]:
-    """Of each collection the documents that match all filters and have a vector of the first of the `names` that it has.
+    """Of each collection the documents that match all filters and have a vector, of the first of `names` that it has.
 
     Raises JobFailed, naming what is missing, or when the vectors differ in dimension.
     """

@@ -18,7 +18,7 @@ DEPTH = 3
 @dataclass(frozen=True)
 class Plan:
     """A run's snapshot. `vector_names` are the names that its vectors may have, the first that a collection has counts;
-    for a run by attributes they are empty and `attributes` is not. A document takes part if it matches all `filters`."""
+    for a run by attributes they are empty and `attributes` is not. A document that takes part matches all `filters`."""
 
     collection_ids: list[str]
     algorithm: str

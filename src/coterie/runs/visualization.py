@@ -1,9 +1,8 @@
 """A run's map to draw: where its groups and a seeded sample of its documents stand."""
 
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
-from fastapi import Depends, Query
 from sqlalchemy import Row
 
 from coterie.engine.arrays import drawn
@@ -23,21 +22,6 @@ class Wanted(NamedTuple):
     seed: int
 
 
-def wanted(
-    max_points: Annotated[int, Query(ge=1, le=MAX_POINTS, description="Documents at most, noise included.")] = (
-        DEFAULT_POINTS
-    ),
-    centroids_only: Annotated[bool, Query(description="Leave the documents out.")] = False,
-    compact: Annotated[bool, Query(description="The documents as parallel lists.")] = False,
-    seed: Annotated[int, Query(ge=0, lt=2**31, description="Of the sample: the same gives the same documents.")] = 0,
-) -> Wanted:
-    """Dependency: the request's parameters."""
-    return Wanted(max_points, centroids_only, compact, seed)
-
-
-Asked = Annotated[Wanted, Depends(wanted)]
-
-
 def dimensions_of(run: Row[Any]) -> int:
     """Of the run's map; 0 where it has none."""
     plan = orjson.loads(run.plan)
@@ -51,7 +35,12 @@ def visualization(name: str, run: Row[Any], artifacts: Artifacts, asked: Wanted)
         raise BadRequest("a grouping by attributes has no map")
     groups = artifacts.groups(["cluster_id", "label", "num_members", "parent_cluster_id", "hierarchy_level", *axes])
     manifest = artifacts.manifest()
-    points = {"document_id": [], "collection_id": [], "cluster_id": [], **{axis: [] for axis in axes}}
+    points: dict[str, list[Any]] = {
+        "document_id": [],
+        "collection_id": [],
+        "cluster_id": [],
+        **{axis: [] for axis in axes},
+    }
     if not asked.centroids_only:
         chosen = drawn(manifest["total_members"], asked.max_points, asked.seed)
         table = artifacts.chosen_members(chosen, ["point_id", *list(points)[1:]])
