@@ -35,16 +35,12 @@ def visualization(name: str, run: Row[Any], artifacts: Artifacts, asked: Wanted)
         raise BadRequest("a grouping by attributes has no map")
     groups = artifacts.groups(["cluster_id", "label", "num_members", "parent_cluster_id", "hierarchy_level", *axes])
     manifest = artifacts.manifest()
-    points: dict[str, list[Any]] = {
-        "document_id": [],
-        "collection_id": [],
-        "cluster_id": [],
-        **{axis: [] for axis in axes},
-    }
+    columns = ["document_id", "collection_id", "cluster_id", *axes]
+    points: dict[str, list[Any]] = {name: [] for name in columns}
     if not asked.centroids_only:
         chosen = drawn(manifest["total_members"], asked.max_points, asked.seed)
-        table = artifacts.chosen_members(chosen, ["point_id", *list(points)[1:]])
-        points = dict(zip(points, (column.to_pylist() for column in table.columns), strict=True))
+        table = artifacts.chosen_members(chosen, ["point_id", *columns[1:]])
+        points = dict(zip(columns, (column.to_pylist() for column in table.columns), strict=True))
     labels = {group["cluster_id"]: group["label"] for group in groups}
     points["cluster_label"] = [labels.get(identity) for identity in points["cluster_id"]]
     return {
