@@ -27,6 +27,7 @@ BODIES: dict[str, Any] = {
         "collection_ids": ["things"],
         "config": {"algorithm": "hdbscan", "feature_vector": {"vector_name": "bring_your_own"}},
     },
+    "/v1/clusters/{cluster_id}/executions/{run_id}/name": {"run_name": "new"},
     "/v1/clusters/jobs/submit": {
         "collection_ids": ["things"],
         "config": {"algorithm": "hdbscan", "feature_vector": {"vector_name": "bring_your_own"}},
@@ -60,6 +61,7 @@ def ids(client: TestClient) -> dict[str, str]:
         "cluster_identifier": cluster["cluster_id"],
         "cluster_id": cluster["cluster_id"],
         "task_id": task["task_id"],
+        "run_id": task["additional_data"]["run_id"],
         "namespace_identifier": namespace["namespace_id"],
         "user_email": "admin@coterie.local",
         "key_name": "bootstrap",

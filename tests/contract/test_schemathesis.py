@@ -71,6 +71,7 @@ def things(client: Any, auth: dict[str, str]) -> Things:
         "vector_config": {"feature_extractor_name": "bring_your_own", "clustering_method": "kmeans"},
     }
     cluster = made("clusters", "cluster_id", definition)
+    task = client.post(f"/v1/clusters/{cluster}/execute", headers=auth).json()
     organization = client.get("/v1/organizations", headers=auth).json()
     return {
         "namespace_identifier": namespace,
@@ -78,7 +79,8 @@ def things(client: Any, auth: dict[str, str]) -> Things:
         "document_id": document_id,
         "cluster_id": cluster,
         "cluster_identifier": cluster,
-        "task_id": made(f"clusters/{cluster}/execute", "task_id", {}),
+        "task_id": task["task_id"],
+        "run_id": task["additional_data"]["run_id"],
         "user_email": organization["users"][0]["email"],
         "feature_extractor_id": "bring_your_own_v1",
     }

@@ -116,7 +116,7 @@ class AttributeBasedConfig(RequestModel):
     aggregation_method: str | None = None
 
 
-Filters = Annotated[Any, DocumentedAs(LogicalOperator | dict[str, Any] | None)]
+Filters = Annotated[Any, DocumentedAs(LogicalOperator | None)]
 """Which documents take part: the filters of the documents' lists, a payload's fields being `metadata.…`."""
 
 

@@ -83,7 +83,7 @@ def create_cluster(tx: Connection, tenant: Tenant, request: CreateClusterRequest
 def patch_cluster(tx: Connection, tenant: Tenant, identifier: str, request: PatchClusterRequest, now: str) -> str:
     """Change what `PatchClusterRequest` holds; the definition as JSON. Raises NotFound, AlreadyExists, Invalid."""
     row = find_cluster(tx, tenant, identifier)
-    given = request.model_dump(mode="json", exclude_unset=True, exclude={"name", "llm_labeling"})
+    given = request.model_dump(mode="json", exclude_unset=True, exclude={"name", "llm_labeling", "filters"})
     if request.name is not None:
         if request.cluster_name not in (None, request.name):
             raise BadRequest("'name' and 'cluster_name' say the same thing; send one of them")
@@ -95,8 +95,8 @@ def patch_cluster(tx: Connection, tenant: Tenant, identifier: str, request: Patc
     if request.llm_labeling is not None:
         given["llm_labeling"] = request.llm_labeling.model_dump(mode="json", exclude_unset=True)
     _check_metadata(given.get("metadata"))
-    if "filters" in given:
-        given["filters"] = check_filters(given["filters"])
+    if "filters" in request.model_fields_set:
+        given["filters"] = check_filters(request.filters)
     return change_cluster(tx, row.pk, given, now)
 
 

@@ -78,8 +78,9 @@ def execute_clustering_clusters(
     wait_in_line: Queue = False,
 ) -> Response:
     """Run a stored definition as a job."""
-    given = (body or ExecuteByIdRequest()).model_dump(mode="json", exclude_unset=True)
-    changes = {key: value for key, value in given.items() if value is not None}
+    asked = body or ExecuteByIdRequest()
+    given = asked.model_dump(mode="json", exclude_unset=True, exclude={"filters"})
+    changes = {key: value for key, value in {**given, "filters": asked.filters}.items() if value is not None}
     with services.db.write() as tx:
         now = iso(services.clock.now())
         task = service.start_definition(tx, tenant, cluster_id, changes, now, wait=wait_in_line)
