@@ -2,7 +2,7 @@
 
 import sys
 
-from benchmarks import engine, fields, growth, importing, listing, load, maps, partitions, pipelines, starting
+from benchmarks import engine, fields, growth, importing, listing, load, maps, partitions, pipelines, runs, starting
 
 BENCHMARKS = {
     "importing": importing.main,
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "partitions": partitions.main,
     "growth": growth.main,
     "pipelines": pipelines.main,
+    "runs": runs.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

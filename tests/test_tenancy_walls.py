@@ -41,6 +41,7 @@ BODIES: dict[str, Any] = {
         "config": {"algorithm": "hdbscan", "feature_vector": {"vector_name": "bring_your_own"}},
     },
     "/v1/clusters/enrich": {"clustering_ids": ["groups"], "source_collection_id": "things"},
+    "/v1/clusters/{cluster_id}/executions/{run_id}/name": {"run_name": "new"},
     "/v1/clusters/jobs/submit": {
         "collection_ids": ["things"],
         "config": {"algorithm": "hdbscan", "feature_vector": {"vector_name": "bring_your_own"}},
@@ -81,6 +82,7 @@ def ids(client: TestClient, services: Services) -> dict[str, str]:
         "trigger_id": trigger["trigger_id"],
         "enrichment_id": add_enrichment(client, services, cluster["cluster_id"], collection),
         "task_id": task["task_id"],
+        "run_id": task["additional_data"]["run_id"],
         "namespace_identifier": namespace["namespace_id"],
         "identifier": webhook,
         "delivery_id": ping["delivery_id"],

@@ -148,6 +148,55 @@ class Client:
         task: Json = self.request("POST", f"/v1/clusters/{identifier}/execute", changes)
         return task
 
+    def list_runs(self, identifier: str, body: Mapping[str, Any] | None = None, **page: int) -> Json:
+        """A definition's runs by the list language."""
+        path = f"/v1/clusters/{identifier}/executions/list"
+        listed: Json = self.request("POST", path, dict(body or {}), params=page)
+        return listed
+
+    def get_run(self, identifier: str, run_id: str, *, vectors: bool = False) -> Json:
+        """A run of a definition, with its groups."""
+        path = f"/v1/clusters/{identifier}/executions/{run_id}"
+        found: Json = self.request("GET", path, params={"include_vectors": vectors})
+        return found
+
+    def cancel_run(self, identifier: str, run_id: str) -> Json:
+        """Ask for the end of a run."""
+        asked: Json = self.request("POST", f"/v1/clusters/{identifier}/executions/{run_id}/cancel")
+        return asked
+
+    def name_run(self, identifier: str, run_id: str, name: str) -> Json:
+        """Give a run a name, which keeps it from retention, or take it away with an empty one."""
+        path = f"/v1/clusters/{identifier}/executions/{run_id}/name"
+        named: Json = self.request("PATCH", path, {"run_name": name})
+        return named
+
+    def delete_run(self, identifier: str, run_id: str) -> None:
+        """Delete a run that has ended, with its files."""
+        self.request("DELETE", f"/v1/clusters/{identifier}/executions/{run_id}")
+
+    def export_run(self, identifier: str, run_id: str, path: Path, **parameters: Any) -> None:
+        """A run's members or groups to a file, whole or not at all. `format`, `content` and `cluster_label` as in the
+        API; not retried. Raises ApiError."""
+        part = path.with_name(f"{path.name}.part")
+        given = {key: value for key, value in parameters.items() if value is not None}
+        address = f"/v1/clusters/{identifier}/executions/{run_id}/export"
+        with self._http.stream("GET", address, params=given, timeout=None) as response:
+            if not response.is_success:
+                response.read()
+                raise ApiError(response)
+            try:
+                with part.open("wb") as file:
+                    file.writelines(response.iter_bytes())
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
+
+    def visualization(self, identifier: str, **parameters: Any) -> Json:
+        """The map of the newest run, or of `run_id`: its groups and a sample of its documents."""
+        found: Json = self.request("GET", f"/v1/clusters/{identifier}/visualization", params=parameters)
+        return found
+
     def groups(self, identifier: str) -> Json:
         """The groups of the newest run."""
         found: Json = self.request("GET", f"/v1/clusters/{identifier}/groups")

@@ -36,6 +36,12 @@ class Settings(BaseSettings):
         description="Memory that the jobs of one worker may take together, in MiB; a run that would need more is "
         "refused at once, with the sample_size that fits. Without it: four fifths of the machine's or the container's.",
     )
+    keep_runs: int | None = Field(
+        None, ge=1, description="Runs that a definition keeps where its `retention` does not say; without it, all."
+    )
+    keep_days: int | None = Field(
+        None, ge=1, description="Days that a run is kept where its definition's `retention` does not say; else always."
+    )
     execute_timeout_seconds: float = Field(
         600, gt=0, le=86_400, description="How long a synchronous execute waits before it answers 503."
     )

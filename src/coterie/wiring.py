@@ -86,6 +86,7 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     from coterie.enrichment.undo import EnrichmentUndo  # noqa: PLC0415
     from coterie.jobs.job import Handler  # noqa: PLC0415
     from coterie.jobs.worker import Worker  # noqa: PLC0415
+    from coterie.runs.retention import tidy_runs  # noqa: PLC0415
     from coterie.runs.run import ClusterRun  # noqa: PLC0415
     from coterie.runs.suggest import JOB as SUGGEST_JOB  # noqa: PLC0415
     from coterie.runs.suggest import ClusterSuggestion  # noqa: PLC0415
@@ -109,8 +110,9 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     def keep_up() -> None:
         upkeep(services)
         prune_deliveries(services)
+        tidy_runs(services)
 
-    worker = Worker(settings, services.db, services.clock, executor, handlers, keep_up)
+    worker = Worker(settings, services.db, services.clock, executor, handlers, upkeep=keep_up)
     sender = Sender(services)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -156,6 +156,16 @@ def test_a_definition_is_made_run_listed_and_shown(service: Service, tmp_path: P
     assert "cli groups" in coterie("clusters", "list", "--search", "cli groups", *at(service)).stdout
     assert "COMPLETED" in coterie("clusters", "show", "cli groups", *at(service)).stdout
     assert coterie("clusters", "show", "no such", *at(service)).returncode == 1
+    runs = json.loads(coterie("clusters", "runs", "cli groups", "--json", *at(service)).stdout)
+    run_id = runs["results"][0]["run_id"]
+    assert "1 of 1" in coterie("clusters", "runs", "cli groups", *at(service)).stdout
+    exported = coterie("clusters", "export", "cli groups", *at(service), cwd=tmp_path)
+    assert exported.stdout.strip() == f"{run_id}-members.parquet"
+    assert pq.read_table(tmp_path / f"{run_id}-members.parquet").num_rows == 60
+    table = ["--run", run_id, "--format", "csv", "--content", "groups", "--output", str(tmp_path / "groups.csv")]
+    assert coterie("clusters", "export", "cli groups", *table, *at(service)).returncode == 0
+    assert len((tmp_path / "groups.csv").read_text().splitlines()) == 4
+    assert coterie("clusters", "export", "cli groups", "--format", "xls", *at(service)).returncode == 1
     twice = coterie("clusters", "create", "cli groups", "--collection", "cli-run", *at(service))
     assert twice.returncode == 1
     assert "already exists" in twice.stderr

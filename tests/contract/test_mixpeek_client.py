@@ -6,14 +6,17 @@ other routes. The client takes seconds to import, so only the process that runs 
 """
 
 import importlib
+import time
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pytest
 
 from coterie.client import Client
+from support import add_collection
 
 VECTORS = [[0.0, 0.1], [0.1, 0.0], [0.1, 0.1], [5.0, 5.1], [5.1, 5.0], [5.1, 5.1]]
 
@@ -240,6 +243,70 @@ def test_triggers(official: ModuleType, generated: Any, cluster: Any) -> None:
     assert (history.executions, history.total) == ([], 0)
     triggers.delete_trigger_clusters(made.trigger_id)
     assert triggers.get_trigger_clusters(made.trigger_id).status == "disabled"
+
+
+def test_runs_are_listed_shown_exported_and_named(
+    official: ModuleType, generated: Any, collection_id: str, service: Any
+) -> None:
+    clusters, runs = official.ClustersApi(generated), official.ClusterExecutionsApi(generated)
+    coloured = {"AND": [{"field": "metadata.colour", "operator": "eq", "value": "red"}]}
+    request = official.CreateClusterRequest.from_dict(
+        {"collection_ids": [collection_id], "cluster_name": "red dots", "filters": coloured, **DENSITY}
+    )
+    cluster = clusters.create_cluster(request)
+    assert cluster.filters["AND"][0]["field"] == "metadata.colour"
+    asked = official.ExecuteClusterByIdRequest(sample_size=3)
+    started = clusters.execute_clustering_clusters(cluster.cluster_id, execute_cluster_by_id_request=asked)
+    run_id = started.additional_data["run_id"]
+    first = runs.get_cluster_execution_by_run(cluster.cluster_id, run_id)
+    assert first.status in ("pending", "processing", "completed")
+    namespace = generated.configuration.api_key["NamespaceHeader"]
+    with Client(service.url, service.key, namespace) as ours:
+        ours.wait(started.task_id)
+    run = runs.get_cluster_execution_by_run(cluster.cluster_id, run_id, include_vectors=True)
+    assert (run.status, run.mode, run.num_points, run.source_documents) == ("completed", "full", 3, 3)
+    assert sum(group.num_members for group in run.centroids) == run.vectors_clustered
+    assert all(len(group.centroid_vector) == 2 for group in run.centroids)
+    assert runs.get_cluster_execution(cluster.cluster_id).run_id == run_id
+    condition = {"field": "status", "operator": "eq", "value": "completed"}
+    listing = official.ListClusterExecutionsRequest.from_dict({"filters": {"AND": [condition]}})
+    listed = runs.list_cluster_executions(
+        cluster.cluster_id, limit=5, offset=0, list_cluster_executions_request=listing
+    )
+    assert ([each.run_id for each in listed.results], listed.total_count) == ([run_id], 1)
+    assert clusters.get_cluster_groups(cluster.cluster_id).run_id == run_id
+    named = runs.patch_execution_run_name_clusters(
+        cluster.cluster_id, run_id, official.PatchExecutionRunNameRequest(run_name="red ones")
+    )
+    assert named.run_name == runs.get_cluster_execution_by_run(cluster.cluster_id, run_id).run_name == "red ones"
+    text = runs.export_cluster_execution_id_run(cluster.cluster_id, run_id, format="csv")
+    assert len(text.splitlines()) == 4
+    link = runs.export_cluster_execution_id_run(cluster.cluster_id, run_id)
+    assert link["download_url"].startswith(service.url)
+    drawn = clusters.get_cluster_visualization(cluster.cluster_id, max_points=2, run_id=run_id)
+    assert len(drawn["members"]) == 2
+    with pytest.raises(official.exceptions.ApiException) as refused:
+        runs.cancel_execution_clusters_id_run(cluster.cluster_id, run_id)
+    assert refused.value.status == 409
+
+
+def test_a_run_is_canceled(official: ModuleType, generated: Any, service: Any) -> None:
+    clusters, runs = official.ClustersApi(generated), official.ClusterExecutionsApi(generated)
+    namespace = generated.configuration.api_key["NamespaceHeader"]
+    with service.client(**{"X-Namespace": namespace}) as ours:
+        rows = np.random.default_rng(0).normal(size=(20_000, 32)).astype(np.float32)
+        add_collection(ours, "many dots", rows)
+    request = official.CreateClusterRequest.from_dict({"collection_ids": ["many dots"], **DENSITY})
+    identifier = clusters.create_cluster(request).cluster_id
+    run_id = clusters.execute_clustering_clusters(identifier).additional_data["run_id"]
+    assert runs.cancel_execution_clusters_id_run(identifier, run_id)["run_id"] == run_id
+    deadline = time.monotonic() + 60
+    while runs.get_cluster_execution_by_run(identifier, run_id).status in ("pending", "processing"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert runs.get_cluster_execution_by_run(identifier, run_id).status == "canceled"
+    clusters.delete_cluster(identifier)
+    official.CollectionsApi(generated).delete_collection("many dots")
 
 
 def test_a_wrong_key_is_an_error_it_knows(official: ModuleType, service: Any) -> None:

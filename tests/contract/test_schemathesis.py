@@ -75,7 +75,7 @@ def things(client: Any, services: Services, auth: dict[str, str]) -> Things:
     }
     cluster = made("clusters", "cluster_id", definition)
     hourly = {"trigger_type": "interval", "schedule_config": {"interval_seconds": 3600}, "cluster_id": cluster}
-    task = made(f"clusters/{cluster}/execute", "task_id", {})
+    task = client.post(f"/v1/clusters/{cluster}/execute", headers=auth).json()
     organization = client.get("/v1/organizations", headers=auth).json()
     channel = {"channel": "webhook", "configs": {"url": "https://hooks.example/x", "headers": {"X-Token": "t"}}}
     hook = {"webhook_name": "all", "event_types": ["cluster.created"], "channels": [channel]}
@@ -89,7 +89,8 @@ def things(client: Any, services: Services, auth: dict[str, str]) -> Things:
         "cluster_identifier": cluster,
         "trigger_id": made("clusters/triggers", "trigger_id", hourly),
         "enrichment_id": add_enrichment(client, services, cluster, collection),
-        "task_id": task,
+        "task_id": task["task_id"],
+        "run_id": task["additional_data"]["run_id"],
         "user_email": organization["users"][0]["email"],
         "feature_extractor_id": "bring_your_own_v1",
         "identifier": webhook,

@@ -183,6 +183,63 @@ def show(
             _show_groups(client, identifier)
 
 
+@clusters.command("runs")
+def list_runs(
+    identifier: Annotated[str, typer.Argument(help="The definition's name or id.")],
+    filters: Annotated[str | None, typer.Option(help="Filters as JSON, as in the API.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    offset: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the API's answer.")] = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+    namespace: Namespace = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """List the runs of a definition, newest first."""
+    try:
+        body = {"filters": json.loads(filters) if filters else None}
+    except ValueError as error:
+        fail(f"--filters is not JSON: {error}")
+    with connect(url, api_key, namespace, data_dir) as client:
+        answer = _call(client.list_runs, identifier, body, limit=limit, offset=offset)
+    if as_json:
+        _print(answer)
+        return
+    keys = ("run_id", "run_name", "status", "created_at", "num_clusters", "num_points", "error_message")
+    _table(
+        ["run", "name", "status", "started", "groups", "documents", "error"],
+        [[run[key] for key in keys] for run in answer["results"]],
+    )
+    typer.echo(f"{len(answer['results'])} of {answer['total_count']}")
+
+
+@clusters.command("export")
+def export(
+    identifier: Annotated[str, typer.Argument(help="The definition's name or id.")],
+    run_id: Annotated[str | None, typer.Option("--run", help="A run's id. Default: the newest completed.")] = None,
+    format: Annotated[str, typer.Option(help="parquet, csv or arrow.")] = "parquet",
+    content: Annotated[str, typer.Option(help="members or groups.")] = "members",
+    group: Annotated[str | None, typer.Option(help="One group only, by its id or its label.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The file. Default: named after the run.")] = None,
+    url: Url = None,
+    api_key: ApiKey = None,
+    namespace: Namespace = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Write a run's members or groups to a file and print its name."""
+    with connect(url, api_key, namespace, data_dir) as client:
+        run = run_id or _call(client.get_cluster, identifier)["last_run_id"]
+        if run is None:
+            fail(f"'{identifier}' has no completed run yet: coterie clusters run {identifier}")
+        path = output or Path(f"{run}-{content}.{format}")
+        parameters = {"format": format, "content": content, "cluster_label": group}
+        try:
+            _call(client.export_run, identifier, run, path, **parameters)
+        except OSError as error:
+            fail(f"{path} cannot be written: {error.strerror}")
+    typer.echo(str(path))
+
+
 def wait_with_bar(client: "Client", task_id: str, title: str) -> None:
     """Wait for a task with a progress bar; end with status 1 if it does not complete."""
     from rich.console import Console  # noqa: PLC0415

@@ -73,7 +73,7 @@ def get_cluster(cluster_identifier: str, tenant: Reader, services: Context) -> R
 
 @router.patch("/{cluster_identifier}", response_model=ClusterModel, responses=CONFLICT)
 def patch_cluster(cluster_identifier: str, body: PatchClusterRequest, tenant: Updater, services: Context) -> Response:
-    """Change a definition's name, description, metadata, labeling, write-back or automatic execution."""
+    """Change a definition's name, description, metadata, labeling, filters, retention, write-back or automatic runs."""
     with services.db.write() as tx:
         now = iso(services.clock.now())
         changed = service.patch_cluster(tx, tenant, cluster_identifier, body, now, services.on_definition_written)

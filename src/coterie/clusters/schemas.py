@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from coterie.api.schemas import DocumentedAs, ListRequest, PaginationResponse, RequestModel
+from coterie.api.schemas import DocumentedAs, ListRequest, LogicalOperator, PaginationResponse, RequestModel
 from coterie.clusters.write_back import SourceEnrichmentConfig
 from coterie.engine.specs import DBSCANParams, HDBSCANParams, KMeansParams, Params, Reduction
 from coterie.kit.clock import utc_now
@@ -125,6 +125,21 @@ class AttributeBasedConfig(RequestModel):
     aggregation_method: str | None = None
 
 
+Filters = Annotated[Any, DocumentedAs(LogicalOperator | None)]
+"""Which documents take part: the filters of the documents' lists, a payload's fields being `metadata.…`."""
+
+
+class Retention(RequestModel):
+    """Which runs a definition keeps. What is left out is as the server's settings say; null keeps all.
+
+    Ended runs beyond the newest `max_runs`, or that ended more than `max_days` ago, are deleted with their files; the
+    newest completed run and those that have a name stay.
+    """
+
+    max_runs: int | None = Field(None, ge=1, le=1_000_000)
+    max_days: int | None = Field(None, ge=1, le=36_500)
+
+
 class CreateClusterRequest(RequestModel):
     collection_ids: CollectionIds
     cluster_name: ClusterName | None = None
@@ -139,6 +154,8 @@ class CreateClusterRequest(RequestModel):
     auto_execute_cooldown_seconds: Cooldown = 3600
     enrich_source_collection: bool = Field(False, description=WRITES_BACK)
     source_enrichment_config: SourceEnrichmentConfig | None = None
+    filters: Filters = None
+    retention: Retention | None = None
 
 
 class PatchClusterRequest(RequestModel):
@@ -154,6 +171,8 @@ class PatchClusterRequest(RequestModel):
     auto_execute_cooldown_seconds: Cooldown | None = None
     enrich_source_collection: bool | None = Field(None, description=WRITES_BACK)
     source_enrichment_config: SourceEnrichmentConfig | None = None
+    filters: Filters = None
+    retention: Retention | None = None
 
 
 class ClusterStats(BaseModel):
@@ -186,6 +205,8 @@ class ClusterModel(BaseModel):
     auto_execute_on_batch: bool = False
     auto_execute_min_documents: int | None = None
     auto_execute_cooldown_seconds: int = 3600
+    filters: dict[str, Any] | None = None
+    retention: dict[str, int | None] | None = None
     namespace_id: str | None = None
     input_collections: list[str] = Field(default_factory=list, description="The collections' ids.")
     last_run_id: str | None = None

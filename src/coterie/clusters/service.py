@@ -13,12 +13,14 @@ from coterie.clusters.methods import check_levels, check_names, names_of, params
 from coterie.clusters.queries import INDEX, PROFILE, count_clusters, find_cluster
 from coterie.clusters.schemas import ClusterType, CreateClusterRequest, PatchClusterRequest, VectorBasedConfig
 from coterie.documents.collections import find_collections
+from coterie.documents.queries import PROFILE as DOCUMENTS
 from coterie.jobs import queue
 from coterie.kit.clock import iso, parse_iso
 from coterie.kit.errors import AlreadyExists, BadRequest, invalid
 from coterie.kit.ids import ordered_id
 from coterie.listing.field_index import erase_fields, paths_of, write_fields
 from coterie.listing.fields import all_strings, rows_for, search_text
+from coterie.listing.filters import parse_filters
 from coterie.listing.texts import Texts, erase_texts, write_texts
 from coterie.store.db import Db
 from coterie.store.dialects import upsert
@@ -34,7 +36,7 @@ INDEX_RULES = f"2, Unicode {unicodedata.unidata_version}"
 
 _INDEX_RULES = "field_index"
 MAX_METADATA = 16_384
-"""Bytes of a definition's own metadata as JSON: all of it is indexed for filters."""
+"""Bytes of a definition's own metadata, and of its filters, as JSON: all of it is indexed for filters."""
 
 
 def create_cluster(
@@ -63,6 +65,8 @@ def create_cluster(
         "auto_execute_min_documents": request.auto_execute_min_documents,
         "auto_execute_cooldown_seconds": request.auto_execute_cooldown_seconds,
         **request.model_dump(mode="json", include={"enrich_source_collection", "source_enrichment_config"}),
+        "filters": check_filters(request.filters),
+        "retention": request.retention and request.retention.model_dump(exclude_unset=True),
         "namespace_id": tenant.namespace_id,
         "status": queue.PENDING,
         "task_id": None,
@@ -92,9 +96,10 @@ def create_cluster(
 def patch_cluster(
     tx: Connection, tenant: Tenant, identifier: str, request: PatchClusterRequest, now: str, on_written: OnWritten
 ) -> str:
-    """Change what of a definition can be changed; it as JSON. Raises NotFound, AlreadyExists, BadRequest."""
+    """Change what `PatchClusterRequest` holds; the definition as JSON. Raises NotFound, AlreadyExists, BadRequest,
+    Invalid."""
     row = find_cluster(tx, tenant, identifier)
-    given = request.model_dump(mode="json", exclude_unset=True, exclude={"name", "llm_labeling"})
+    given = request.model_dump(mode="json", exclude_unset=True, exclude={"name", "llm_labeling", "filters"})
     if request.name is not None:
         if request.cluster_name not in (None, request.name):
             raise BadRequest("'name' and 'cluster_name' say the same thing; send one of them")
@@ -106,6 +111,8 @@ def patch_cluster(
     if request.llm_labeling is not None:
         given["llm_labeling"] = request.llm_labeling.model_dump(mode="json", exclude_unset=True)
     _check_metadata(given.get("metadata"))
+    if "filters" in request.model_fields_set:
+        given["filters"] = check_filters(request.filters)
     _check_write_back({**orjson.loads(row.resource), **given})
     for name in ("auto_execute_on_batch", "auto_execute_cooldown_seconds", "enrich_source_collection"):
         if given.get(name) is None:
@@ -223,6 +230,17 @@ def _check_definition(request: CreateClusterRequest) -> dict[str, Any]:
             raise BadRequest("'aggregation_method' is not computed in this version; leave it out")
         stored["attribute_config"] = attribute.model_dump(mode="json")
     return stored
+
+
+def check_filters(filters: Any) -> dict[str, Any] | None:
+    """Filters of a run's documents as they came, null where they ask for nothing. Raises Invalid."""
+    loc = ("body", "filters")
+    if parse_filters(filters, DOCUMENTS, False, loc) is None:
+        return None
+    if len(orjson.dumps(filters)) > MAX_METADATA:
+        raise invalid(loc, f"filters are at most {MAX_METADATA} bytes of JSON")
+    kept: dict[str, Any] = filters
+    return kept
 
 
 def _check_metadata(metadata: dict[str, Any] | None) -> dict[str, Any] | None:

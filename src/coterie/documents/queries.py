@@ -13,9 +13,11 @@ from coterie.api.context import Tenant
 from coterie.documents.collections import spaces_of
 from coterie.kit.errors import NotFound
 from coterie.listing.answer import Listed, list_rows
+from coterie.listing.evaluate import matches
 from coterie.listing.field_index import FieldIndex
+from coterie.listing.scan import narrowed
 from coterie.listing.sql import Source
-from coterie.listing.tree import Listable, ListQuery
+from coterie.listing.tree import Listable, ListQuery, Node
 from coterie.store.tables import document_fields, documents
 from coterie.store.vectors import Matrix, Space, VectorStore
 
@@ -88,15 +90,15 @@ def with_vectors(
     return shown
 
 
-def load_members(tx: Connection, tenant: Tenant, collection_id: str, vector_name: str) -> Members:
-    """Which documents of a collection can be clustered by a vector, in the order they came."""
-    own = (documents.c.namespace_id == tenant.namespace_id, documents.c.collection_id == collection_id)
-    found = select(documents.c.pk, documents.c.id, documents.c.vectors).where(*own).order_by(documents.c.pk)
+def load_members(
+    tx: Connection, tenant: Tenant, collection_id: str, vector_name: str, where: Node | None = None
+) -> Members:
+    """Which documents of a collection, of those that match, can be clustered by a vector, in the order they came."""
     pks: list[int] = []
     ids: list[str] = []
     keys: list[int] = []
     without = 0
-    for pk, identity, text in tx.execution_options(yield_per=READ_ROWS).execute(found):
+    for pk, identity, text in _matching(tx, tenant, collection_id, where):
         value = orjson.loads(text).get(vector_name)
         if value is None:
             without += 1
@@ -132,10 +134,21 @@ def iterate_documents(tx: Connection, tenant: Tenant, pks: NDArray[np.int64]) ->
                 yield number, orjson.loads(texts[pk])
 
 
-def all_documents(tx: Connection, tenant: Tenant, collection_id: str) -> tuple[NDArray[np.int64], list[str]]:
-    """The keys and the ids of all documents of a collection, in the order they came."""
-    own = select(documents.c.pk, documents.c.id).where(
-        documents.c.namespace_id == tenant.namespace_id, documents.c.collection_id == collection_id
-    )
-    rows = tx.execute(own.order_by(documents.c.pk)).all()
-    return np.array([row.pk for row in rows], np.int64), [row.id for row in rows]
+def all_documents(
+    tx: Connection, tenant: Tenant, collection_id: str, where: Node | None = None
+) -> tuple[NDArray[np.int64], list[str]]:
+    """The keys and the ids of the documents of a collection that match, in the order they came."""
+    rows = [(pk, identity) for pk, identity, _ in _matching(tx, tenant, collection_id, where)]
+    return np.array([pk for pk, _ in rows], np.int64), [identity for _, identity in rows]
+
+
+def _matching(tx: Connection, tenant: Tenant, collection_id: str, where: Node | None) -> Iterator[tuple[int, str, str]]:
+    """Key, id and the JSON of the vectors' keys of the documents that match, in the order they came. As in a list, an
+    index on the payload decides or narrows down, and the rest is asked document by document."""
+    own = {"namespace_id": tenant.namespace_id, "collection_id": collection_id}
+    clause, left = narrowed(tx, where, SOURCE, own)
+    columns = [documents.c.pk, documents.c.id, documents.c.vectors, *([] if left is None else [documents.c.resource])]
+    found = select(*columns).where(clause).order_by(documents.c.pk)
+    for row in tx.execution_options(yield_per=READ_ROWS).execute(found, own):
+        if left is None or matches(left, orjson.loads(row.resource)):
+            yield row.pk, row.id, row.vectors

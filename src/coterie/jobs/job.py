@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import orjson
@@ -45,9 +45,13 @@ class Handler(Protocol):
         ...
 
 
+def _lasting(tx: Connection) -> None:
+    """Nothing that the job is about can go."""
+
+
 @dataclass(frozen=True)
 class Job:
-    """One task in the hands of a worker."""
+    """One task in the hands of a worker. `about` raises JobFailed when what the job is about is there no more."""
 
     task_id: str
     owner: str
@@ -55,12 +59,20 @@ class Job:
     clock: Clock
     executor: Executor
     run_step: RunStep
+    about: Callable[[Connection], None] = field(default=_lasting)
 
     def step(self, name: str, do: Callable[[], T], *, share: float) -> T:
-        """Do a step, `share` (0..1) of the whole being done when it begins. Its result must be plain and small."""
+        """Do a step, `share` (0..1) of the whole being done when it begins. Its result must be plain and small.
+
+        Raises what `check` does, also where the step failed because something was taken away under it.
+        """
         self.check()
         self.report(name, share)
-        result: T = self.run_step(name, do)
+        try:
+            result: T = self.run_step(name, do)
+        except Exception:
+            self.check()
+            raise
         return result
 
     def compute(
@@ -76,13 +88,15 @@ class Job:
         return lambda: self.executor.run(stage, arguments, poll)
 
     def check(self) -> None:
-        """Raise Canceled if someone asked for the end or the task is gone, Superseded if another worker has it."""
+        """Raise Canceled if someone asked for the end or the task is gone, Superseded if another worker has it,
+        JobFailed if what the job is about is gone."""
         with self.db.read() as tx:
             row = tx.execute(select(tasks).where(tasks.c.id == self.task_id)).first()
-        if row is not None and row.owner != self.owner:
-            raise Superseded
-        if row is None or row.cancel_requested or row.status not in queue.OPEN:
-            raise Canceled
+            if row is not None and row.owner != self.owner:
+                raise Superseded
+            if row is None or row.cancel_requested or row.status not in queue.OPEN:
+                raise Canceled
+            self.about(tx)
 
     def report(self, stage: str, share: float) -> None:
         """Show where the job is. Written only when it moved by a hundredth or to another stage."""

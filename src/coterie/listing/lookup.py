@@ -70,11 +70,9 @@ class Driver:
         return self.count()
 
 
-def candidates(tx: Connection, node: Node, index: FieldIndex, tenant: Mapping[str, Any]) -> Select[Any] | None:
+def candidates(tx: Connection, node: Node, index: FieldIndex, tenant: Mapping[str, Any]) -> Driver | None:
     """Row ids among which all matches of a tree are, from an index that need not be complete; None if it has none."""
-    lookup = Lookup(tx, index, tenant, node, (), lambda: 0)
-    driver = lookup.driver(node)
-    return None if driver is None else driver.rows
+    return Lookup(tx, index, tenant, node, (), lambda: 0).driver(node)
 
 
 class Lookup:

@@ -7,14 +7,14 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from coterie.kit.errors import BadRequest
 from coterie.listing.evaluate import Place, Resource, matches, place_of
 from coterie.listing.fields import search_text
 from coterie.listing.lookup import candidates
 from coterie.listing.sql import Source
-from coterie.listing.tree import NEWEST_FIRST, ListQuery
+from coterie.listing.tree import NEWEST_FIRST, ListQuery, Node
 from coterie.listing.values import strings
 from coterie.store.dialects import seconds_of
 
@@ -80,14 +80,22 @@ def _comes_later(created_at: str, identity: str, than_created_at: str, than_id: 
     return created_at < than_created_at or (created_at == than_created_at and identity > than_id)
 
 
+def narrowed(
+    tx: Connection, where: Node | None, source: Source, tenant: Mapping[str, Any]
+) -> tuple[ColumnElement[bool], Node | None]:
+    """The clause of the tenant's rows among which all matches of a tree are, and the tree if it is still to be asked of
+    each: None where the index has decided."""
+    driver = None if where is None or source.index is None else candidates(tx, where, source.index, tenant)
+    if driver is None:
+        return source.tenant, where
+    return source.tenant & source.pk.in_(driver.rows), None if driver.exact else where
+
+
 def _rows(
     tx: Connection, query: ListQuery, source: Source, tenant: Mapping[str, Any]
 ) -> Iterator[tuple[int, str, Resource, str | None]]:
     """The tenant's rows, newest first; with an index, those that may match."""
-    own = source.tenant
-    if source.index is not None and query.where is not None:
-        narrowed = candidates(tx, query.where, source.index, tenant)
-        own = own if narrowed is None else own & source.pk.in_(narrowed)
+    own, _ = narrowed(tx, query.where, source, tenant)
     columns: list[Any] = [source.pk, source.id, source.resource]
     rows = select(*columns, *([] if source.search is None else [source.search])).where(own)
     rows = rows.order_by(source.created_at.desc(), source.id)

@@ -39,13 +39,21 @@ def execution(run: Row[Any], artifacts: Artifacts, seconds: float, *, members: b
     }
 
 
+def of_execution(run: dict[str, Any], artifacts: Artifacts, *, vectors: bool) -> dict[str, Any]:
+    """A run with its groups, without their vectors unless these are wanted."""
+    columns = ["cluster_id", "num_members", "label", "summary", "keywords", "parent_cluster_id", "hierarchy_level"]
+    completed = run["status"] == "completed"
+    shown = artifacts.groups([*columns, *(["centroid_vector"] if vectors else [])]) if completed else None
+    return {**run, "centroids": shown}
+
+
 def data(name: str, identifier: str, artifacts: Artifacts, request: ClusterDataRequest) -> dict[str, Any]:
     """The answer of `/data`: all groups or one, and a page of members. Raises NotFound for no such group."""
     manifest = artifacts.manifest()
     group = None if request.cluster_id in (None, name, identifier) else request.cluster_id
     if group is not None and group not in manifest["members"]:
         raise NotFound(f"group '{group}' is not in this run; GET /v1/clusters/{name}/groups lists them")
-    rows = artifacts.groups()
+    rows = artifacts.groups() if request.include_centroids else []
     first, count = (0, manifest["total_members"]) if group is None else manifest["members"][group]
     limit = request.limit or DEFAULT_PAGE
     query = parse_list(request.asked(), profile=MEMBERS)
@@ -59,9 +67,9 @@ def data(name: str, identifier: str, artifacts: Artifacts, request: ClusterDataR
     shown = [row for row in rows if group is None or row["cluster_id"] == group]
     return {
         "cluster_id": name,
-        "centroids": [_centroid_data(row) for row in shown] if request.include_centroids else [],
+        "centroids": [_centroid_data(row) for row in shown],
         "members": members,
-        "total_clusters": len(rows),
+        "total_clusters": manifest["run"]["num_clusters"],
         "total_members": count,
     }
 

@@ -5,17 +5,26 @@ from the row groups that it touches. `docs/artifacts.md` lists the columns.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from coterie.api.context import Services, Tenant
+from coterie.kit.errors import NotFound
 from coterie.store.blobs import BlobStore
 
 ROW_GROUP = 10_000
 NOISE_ID = "-1"
+RUN_FOLDERS = "*/*/engine_cluster_build/*"
+"""Where the files of runs are, as a pattern of `artifact_prefix`."""
+
+_KEPT = "kept"
+"""The file that marks those of a run whose record its request did not want."""
 
 CLUSTERS = pa.schema(
     [
@@ -37,6 +46,9 @@ CLUSTERS = pa.schema(
         ("created_at", pa.string()),
         ("representatives", pa.list_(pa.string())),
         ("stability", pa.float64()),
+        ("x", pa.float32()),
+        ("y", pa.float32()),
+        ("z", pa.float32()),
     ]
 )
 MEMBERS = pa.schema(
@@ -71,9 +83,30 @@ class Artifacts:
 
     def groups(self, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """The rows of `clusters.parquet`, in the run's order: all columns, or some."""
-        table = pq.read_table(self.blobs.path(self.clusters_key), columns=columns)
-        rows: list[dict[str, Any]] = table.to_pylist()
+        rows: list[dict[str, Any]] = self.group_table(columns).to_pylist()
         return rows
+
+    def group_table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The same as a table."""
+        return pq.read_table(self.blobs.path(self.clusters_key), columns=columns)
+
+    def open_members(self) -> pq.ParquetFile:
+        """`members.parquet`, which can be read to its end from here on even if it is deleted."""
+        return pq.ParquetFile(self.blobs.path(self.members_key))
+
+    def chosen_members(self, chosen: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+        """Some columns of the members of those numbers, which rise."""
+        with self.open_members() as file:
+            ends = np.cumsum([file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)])
+            parts = np.split(chosen, np.searchsorted(chosen, ends[:-1])) if len(ends) else []
+            starts = [0, *ends[:-1]]
+            tables = [
+                file.read_row_group(number, columns=columns).take(part - start)
+                for number, (part, start) in enumerate(zip(parts, starts, strict=True))
+                if len(part)
+            ]
+            found = pa.concat_tables(tables) if tables else file.schema_arrow.empty_table()
+        return found.select(columns)
 
     def members(self, offset: int, limit: int) -> list[dict[str, Any]]:
         """A page of `members.parquet`."""
@@ -91,7 +124,9 @@ class Artifacts:
 
     def blocks(self, offset: int, limit: int) -> Iterator[list[dict[str, Any]]]:
         """The same, a row group at a time."""
-        return _blocks(str(self.blobs.path(self.members_key)), offset, limit)
+        with self.open_members() as file:
+            for table in slices(file, offset, limit):
+                yield table.to_pylist()
 
     def manifest(self) -> dict[str, Any]:
         """What the run was: its plan, counts and versions."""
@@ -109,15 +144,34 @@ def artifacts_of(services: Services, tenant: Tenant, run_id: str) -> Artifacts:
     return Artifacts(services.blobs, artifact_prefix(tenant.internal_id, tenant.namespace_id, run_id))
 
 
-def _blocks(path: str, offset: int, limit: int) -> Iterator[list[dict[str, Any]]]:
-    with pq.ParquetFile(path) as file:
-        start = 0
-        for number in range(file.num_row_groups):
-            size = file.metadata.row_group(number).num_rows
-            first, last = max(offset - start, 0), min(offset + limit - start, size)
-            if first < last:
-                yield file.read_row_group(number).slice(first, last - first).to_pylist()
-            start += size
+@contextmanager
+def still_there(run_id: str) -> Iterator[None]:
+    """Within it, files that are deleted under a reader are a run that is not found. Raises NotFound."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFound(f"run '{run_id}' was deleted") from error
+
+
+def keep(blobs: BlobStore, prefix: str) -> None:
+    """Have the files of a run stay though its record goes."""
+    blobs.touch(f"{prefix}/{_KEPT}")
+
+
+def is_kept(blobs: BlobStore, prefix: str) -> bool:
+    """Whether the files of a run stay without a record."""
+    return blobs.exists(f"{prefix}/{_KEPT}")
+
+
+def slices(file: pq.ParquetFile, offset: int, limit: int) -> Iterator[pa.Table]:
+    """Some rows of a file, a row group at a time."""
+    start = 0
+    for number in range(file.num_row_groups):
+        size = file.metadata.row_group(number).num_rows
+        first, last = max(offset - start, 0), min(offset + limit - start, size)
+        if first < last:
+            yield file.read_row_group(number).slice(first, last - first)
+        start += size
 
 
 def write_table(path: str, schema: pa.Schema, blocks: Iterator[Mapping[str, Sequence[Any]]]) -> None:

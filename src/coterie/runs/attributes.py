@@ -10,11 +10,10 @@ from sqlalchemy import Connection
 
 from coterie.api.context import Services, Tenant
 from coterie.documents import queries as documents
-from coterie.documents.collections import find_collections
 from coterie.engine.attributes import MAX_GROUPS, TooManyGroups, group_by
 from coterie.jobs.job import JobFailed
-from coterie.kit.errors import NotFound
 from coterie.listing.values import values_at
+from coterie.runs.loading import check_collections, nothing_matches, where_of
 from coterie.runs.plan import Plan
 from coterie.runs.results import save_rows
 
@@ -24,15 +23,14 @@ MISSING_ADVICE = "every document lacks the attribute: check its path (payload fi
 def group_documents(services: Services, tenant: Tenant, plan: Plan, folder: Path) -> dict[str, Any]:
     """The collections' documents to `attribute_groups.json`. Raises JobFailed."""
     folder.mkdir(parents=True, exist_ok=True)
+    where = where_of(plan.filters)
     with services.db.read() as tx:
-        try:
-            found = find_collections(tx, tenant, plan.collection_ids)
-        except NotFound as error:
-            raise JobFailed(f"{error.message}: make a definition of collections that exist") from error
-        parts = [(row.id, *documents.all_documents(tx, tenant, row.id)) for row in found]
+        check_collections(tx, tenant, plan.collection_ids)
+        parts = [(each, *documents.all_documents(tx, tenant, each, where)) for each in plan.collection_ids]
         pks = np.concatenate([part[1] for part in parts])
         if len(pks) == 0:
-            raise JobFailed("the collections hold no documents: add some")
+            empty = "the collections hold no documents: add some"
+            raise JobFailed(empty if where is None else nothing_matches(plan.collection_ids))
         try:
             groups = group_by(plan.attributes, _values(tx, tenant, plan, pks), hierarchical=plan.hierarchical)
         except TooManyGroups as error:

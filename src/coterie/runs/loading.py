@@ -1,6 +1,6 @@
 """From collections to arrays: the documents that have the vectors asked for, and whether a worker can take them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,30 @@ from coterie.engine.errors import EngineError
 from coterie.engine.memory import preflight, reduction_bytes
 from coterie.engine.specs import REDUCTIONS, SPECS
 from coterie.jobs.job import JobFailed
+from coterie.listing.filters import parse_filters
+from coterie.listing.tree import And, Node
 from coterie.runs.plan import Plan
 from coterie.runs.results import save_rows
 from coterie.store.tables import collections
 
 
 def find_vectors(
-    services: Services, tenant: Tenant, collection_ids: Sequence[str], names: Sequence[str]
+    services: Services,
+    tenant: Tenant,
+    collection_ids: Sequence[str],
+    names: Sequence[str],
+    filters: Sequence[Mapping[str, Any]] = (),
 ) -> list[documents.Members]:
-    """Of each collection the documents that have a vector of the first of the `names` that it has.
+    """Of each collection the documents that match all filters and have a vector, of the first of `names` that it has.
 
     Raises JobFailed, naming what is missing, or when the vectors differ in dimension.
     """
+    where = where_of(filters)
     with services.db.read() as tx:
-        members = [_members(tx, tenant, identity, names) for identity in collection_ids]
+        check_collections(tx, tenant, collection_ids)
+        members = [_members(tx, tenant, identity, names, where) for identity in collection_ids]
+    if where is not None and not any(len(each.pks) + each.without for each in members):
+        raise JobFailed(nothing_matches(collection_ids))
     if not any(len(each.pks) for each in members):
         raise JobFailed(
             f"no document of {', '.join(collection_ids)} has a vector '{names[-1]}': "
@@ -48,7 +58,7 @@ def find_vectors(
 def load_vectors(services: Services, tenant: Tenant, plan: Plan, folder: Path) -> dict[str, Any]:
     """The run's documents to `pks.npy` and `rows.json`, and their vectors to `vectors.npy` (n, d), in the order they
     came. Raises JobFailed."""
-    members = find_vectors(services, tenant, plan.collection_ids, plan.vector_names)
+    members = find_vectors(services, tenant, plan.collection_ids, plan.vector_names, plan.filters)
     total = sum(len(each.pks) for each in members)
     check_size(services.settings, plan, total, dimensions_of(members))
     save_vectors(services, members, folder)
@@ -104,12 +114,37 @@ def check_size(settings: Settings, plan: Plan, rows: int, dimensions: int) -> No
         raise JobFailed(error.message) from error
 
 
-def _members(tx: Connection, tenant: Tenant, collection_id: str, names: Sequence[str]) -> documents.Members:
+def check_collections(tx: Connection, tenant: Tenant, collection_ids: Sequence[str]) -> None:
+    """Raise JobFailed if one of a run's collections was deleted."""
     own = select(collections.c.id).where(
-        collections.c.id == collection_id, collections.c.namespace_id == tenant.namespace_id
+        collections.c.id.in_(collection_ids), collections.c.namespace_id == tenant.namespace_id
     )
-    if tx.scalar(own) is None:
-        raise JobFailed(f"collection '{collection_id}' was deleted: make a definition of collections that exist")
+    present = set(tx.scalars(own))
+    for collection_id in collection_ids:
+        if collection_id not in present:
+            raise JobFailed(f"collection '{collection_id}' was deleted: make a definition of collections that exist")
+
+
+def where_of(filters: Sequence[Mapping[str, Any]]) -> Node | None:
+    """What a document must satisfy to take part in a run with these filters; None if there are none."""
+    nodes = (parse_filters(each, documents.PROFILE, False, ("filters",)) for each in filters)
+    wanted = tuple(node for node in nodes if node is not None)
+    if len(wanted) > 1:
+        return And(wanted)
+    return wanted[0] if wanted else None
+
+
+def nothing_matches(collection_ids: Sequence[str]) -> str:
+    """Why a run whose filters leave no document fails."""
+    return (
+        f"no document of {', '.join(collection_ids)} matches the run's filters: POST "
+        "/v1/collections/{id}/documents/list with the same filters shows what they find (payload fields are metadata.…)"
+    )
+
+
+def _members(
+    tx: Connection, tenant: Tenant, collection_id: str, names: Sequence[str], where: Node | None
+) -> documents.Members:
     present = spaces_of(tx, collection_id)
     name = next((name for name in names if name in present), names[-1])
-    return documents.load_members(tx, tenant, collection_id, name)
+    return documents.load_members(tx, tenant, collection_id, name, where)

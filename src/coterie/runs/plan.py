@@ -1,12 +1,12 @@
 """What a run will do: its definition, or a request's configuration, resolved once and kept with the run."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from coterie.clusters.methods import Loc, check_levels, check_method, check_names, names_of, params_of
 from coterie.clusters.schemas import AttributeBasedConfig, VectorBasedConfig
-from coterie.clusters.service import vector_names_of
+from coterie.clusters.service import check_filters, vector_names_of
 from coterie.engine.specs import DEFAULT_SEED, NoReduction, Reduction
 from coterie.kit.errors import BadRequest, invalid
 from coterie.runs.schemas import ExecuteClusterRequest, FeatureAddress, FeatureVectorRef
@@ -18,7 +18,7 @@ DEPTH = 3
 @dataclass(frozen=True)
 class Plan:
     """A run's snapshot. `vector_names` are the names that its vectors may have, the first that a collection has counts;
-    for a run by attributes they are empty and `attributes` is not."""
+    for a run by attributes they are empty and `attributes` is not. A document that takes part matches all `filters`."""
 
     collection_ids: list[str]
     algorithm: str
@@ -38,12 +38,17 @@ class Plan:
     vis_n_components: int = 2
     layout_stability: str = "align"
     seed: int = DEFAULT_SEED
+    filters: list[dict[str, Any]] = field(default_factory=list)
 
 
 def of_definition(resource: Mapping[str, Any]) -> Plan:
     """The plan of a stored definition."""
     vector, attribute = resource["vector_config"], resource["attribute_config"]
-    common = {"collection_ids": resource["input_collections"], "llm_labeling": resource["llm_labeling"]}
+    common = {
+        "collection_ids": resource["input_collections"],
+        "llm_labeling": resource["llm_labeling"],
+        "filters": [filters] if (filters := resource.get("filters")) else [],
+    }
     if attribute is not None:
         config = AttributeBasedConfig.model_validate(attribute)
         return Plan(
@@ -104,6 +109,7 @@ def of_request(request: ExecuteClusterRequest, collection_ids: list[str]) -> Pla
         whitening=config.whitening,
         reduction=_reduction(config.dimensionality_reduction),
         vis_n_components=config.vis_n_components,
+        filters=[filters] if (filters := check_filters(request.filters)) else [],
     )
 
 

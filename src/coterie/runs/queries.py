@@ -55,6 +55,23 @@ def latest_run(tx: Connection, tenant: Tenant, identifier: str) -> str:
     return newest[0]
 
 
+def find_run(tx: Connection, tenant: Tenant, identifier: str, run_id: str) -> Row[Any]:
+    """A run of a definition, in whatever state. Raises NotFound."""
+    cluster = find_cluster(tx, tenant, identifier)
+    row = tx.execute(select(runs).where(runs.c.cluster_id == cluster.id, runs.c.id == run_id)).first()
+    if row is None:
+        raise NotFound(f"run '{run_id}' does not exist among those of cluster '{identifier}'")
+    return row
+
+
+def find_completed(tx: Connection, tenant: Tenant, identifier: str, run_id: str) -> Row[Any]:
+    """A run of a definition that has results. Raises NotFound."""
+    run = find_run(tx, tenant, identifier, run_id)
+    if run.status != queue.COMPLETED:
+        raise NotFound(f"run '{run_id}' has no results: it is {run.status.lower()}")
+    return run
+
+
 def get_run(tx: Connection, tenant: Tenant, run_id: str) -> Row[Any]:
     """A run by its id, in whatever state. Raises NotFound."""
     own = select(runs).where(runs.c.namespace_id == tenant.namespace_id, runs.c.id == run_id)

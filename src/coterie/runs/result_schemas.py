@@ -3,12 +3,19 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from coterie.api.schemas import DocumentedAs, LogicalOperator, PaginationResponse, RequestModel, SortOption
 from coterie.clusters.schemas import ClusteringAlgorithm
 from coterie.kit.clock import utc_now
+from coterie.kit.names import check_name
 
+
+def _check_run_name(name: str) -> str:
+    return check_name(name, "run name") if name else name
+
+
+RunName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=120), AfterValidator(_check_run_name)]
 MAX_PAGE = 100_000
 DEFAULT_PAGE = 1_000
 
@@ -56,8 +63,19 @@ class ExecuteClusterResponse(BaseModel):
     llm_labeling_errors: list[str] = Field(default_factory=list)
 
 
+class ExecutionGroup(BaseModel):
+    cluster_id: str
+    num_members: int
+    label: str | None = None
+    summary: str | None = None
+    keywords: list[str] | None = None
+    parent_cluster_id: str | None = None
+    hierarchy_level: int = 0
+    centroid_vector: list[float] | None = Field(None, description="With `include_vectors`.")
+
+
 class ExecutionResponse(BaseModel):
-    """A run. What is null is not known before it has completed."""
+    """A run. What is null, and `num_clusters` and `num_points`, are not known before it has completed."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -65,13 +83,32 @@ class ExecutionResponse(BaseModel):
     cluster_id: str | None = None
     status: Literal["pending", "processing", "completed", "failed", "canceled"]
     algorithm: str
-    num_clusters: int | None = None
-    num_points: int | None = None
+    mode: str = "full"
+    run_name: str | None = Field(None, description="A run that has a name is not deleted by retention.")
+    filters: dict[str, Any] | None = Field(None, description="Which documents took part.")
+    num_clusters: int = 0
+    num_points: int = 0
+    source_documents: int | None = Field(None, description="Documents that the filters left.")
+    vectors_retrieved: int | None = Field(None, description="Those of them that have the vector.")
+    vectors_clustered: int | None = Field(None, description="Those of these that are no noise.")
     metrics: dict[str, float] = Field(default_factory=dict)
+    centroids: list[ExecutionGroup] | None = Field(None, description="The groups; lists leave them out.")
     created_at: datetime
     completed_at: datetime | None = None
     error_message: str | None = None
     llm_labeling_errors: list[str] | None = None
+
+
+class RenameRunRequest(RequestModel):
+    """A name of at most 120 characters; an empty one takes the name away."""
+
+    run_name: RunName
+
+
+class RenameRunResponse(BaseModel):
+    cluster_id: str
+    run_id: str
+    run_name: str | None = None
 
 
 class ListExecutionsResponse(BaseModel):
@@ -134,6 +171,59 @@ class ClusterGroupsResponse(BaseModel):
     total_documents: int
     noise_documents: int = 0
     groups: list[ClusterGroup]
+
+
+class MapGroup(BaseModel):
+    cluster_id: str
+    cluster_label: str | None = None
+    num_members: int
+    parent_cluster_id: str | None = None
+    hierarchy_level: int = 0
+    x: float | None = None
+    y: float | None = None
+    z: float | None = Field(None, description="On a map of three dimensions.")
+
+
+class MapPoint(BaseModel):
+    document_id: str
+    collection_id: str
+    cluster_id: str = Field(description="`-1` is noise.")
+    cluster_label: str | None = None
+    x: float
+    y: float
+    z: float | None = Field(None, description="On a map of three dimensions.")
+
+
+class MapPoints(BaseModel):
+    """The same as parallel lists."""
+
+    document_ids: list[str]
+    collection_ids: list[str]
+    cluster_ids: list[str]
+    cluster_labels: list[str | None]
+    x: list[float]
+    y: list[float]
+    z: list[float] | None = None
+
+
+class VisualizationResponse(BaseModel):
+    cluster_id: str
+    run_id: str
+    dimensions: Literal[2, 3]
+    total_points: int
+    noise_points: int
+    centroids: list[MapGroup]
+    members: list[MapPoint] | MapPoints
+
+
+class ExportLink(BaseModel):
+    """For a client that takes JSON only: where the file is, to be fetched with the same key and namespace."""
+
+    cluster_id: str
+    run_id: str
+    format: str
+    filename: str
+    download_url: str
 
 
 class ArtifactsResponse(BaseModel):

@@ -1,6 +1,6 @@
 """What a run leaves behind: its groups with their names, its members, and the summary for run and definition."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -289,40 +289,65 @@ def _cluster_columns(
         "created_at": [files.created_at] * count,
         "stability": [group.stability for group in groups],
         "representatives": [[ids[row] for row in group.rows[:REPRESENTATIVES]] for group in groups],
+        **_places(result),
     }
+
+
+def _places(result: _Result) -> Mapping[str, Sequence[Any]]:
+    """Where the groups stand on the map: amid their members."""
+    places: dict[str, Sequence[Any]] = {axis: [None] * len(result.groups) for axis in "xyz"}
+    if result.coordinates is not None and result.groups:
+        centres = [result.coordinates[group.rows].mean(axis=0, dtype=np.float64) for group in result.groups]
+        places.update(zip("xyz", np.array(centres, np.float32).T, strict=False))
+    return places
 
 
 def _summary(plan: Plan, found: Mapping[str, Any], result: _Result, artifacts: Artifacts) -> dict[str, Any]:
-    metrics: dict[str, float] = found["metrics"]
-    silhouette = metrics.get("silhouette_score")
     errors = [NO_PROVIDER] if plan.llm_labeling.get("enabled") else []
-    noise = len(result.noise)
-    stats = {
-        "num_clusters": len(result.groups),
-        "noise_points": noise,
-        "silhouette_score": 0.0 if silhouette is None else silhouette,
-        "extra": {**metrics, "silhouette_score": silhouette, "warnings": found["warnings"]},
-    }
-    shared = {
+    documents, noise = found["documents"], len(result.noise)
+    run = {
         "num_clusters": len(result.groups),
         "parquet_path": artifacts.clusters_key,
         "members_key": artifacts.members_key,
         "llm_labeling_errors": errors or None,
-    }
-    counts = {
-        "num_points": found["documents"],
+        "num_points": documents,
         "noise_points": noise,
+        "source_documents": documents + found["without_vector"],
+        "vectors_retrieved": None if plan.attributes else documents,
+        "vectors_clustered": None if plan.attributes else documents - noise,
         "documents_without_vector": found["without_vector"],
         "documents_fitted": found["sampled"],
         **found["map"],
+        "metrics": found["metrics"],
+        "warnings": found["warnings"],
     }
     return {
         "parquet_path": artifacts.clusters_key,
         "members_key": artifacts.members_key,
-        "text": "\n".join(word for group in result.groups for word in (group.label or "", *group.keywords)),
-        "run": {**shared, **counts, "metrics": metrics, "warnings": found["warnings"]},
-        "cluster": {**shared, "cluster_stats": stats, "num_documents_clustered": found["documents"]},
+        "text": run_text((group.label, group.keywords) for group in result.groups),
+        "run": run,
+        "cluster": definition_summary(run),
     }
+
+
+def definition_summary(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What a definition shows of a completed run, by what the run shows."""
+    silhouette = run["metrics"].get("silhouette_score")
+    return {
+        **{key: run[key] for key in ("num_clusters", "parquet_path", "members_key", "llm_labeling_errors")},
+        "num_documents_clustered": run["num_points"],
+        "cluster_stats": {
+            "num_clusters": run["num_clusters"],
+            "noise_points": run["noise_points"],
+            "silhouette_score": 0.0 if silhouette is None else silhouette,
+            "extra": {**run["metrics"], "silhouette_score": silhouette, "warnings": run["warnings"]},
+        },
+    }
+
+
+def run_text(groups: Iterable[tuple[str | None, Sequence[str]]]) -> str:
+    """By what a definition is found besides its own texts: labels and keywords of its groups."""
+    return "\n".join(word for label, keywords in groups for word in (label or "", *keywords))
 
 
 def _manifest(plan: Plan, found: Mapping[str, Any], result: _Result, summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from coterie.jobs import queue
 from coterie.kit.clock import iso
 from coterie.kit.errors import BadRequest, CoterieError
 from coterie.runs import answers, service
-from coterie.runs.artifacts import artifact_prefix, artifacts_of
+from coterie.runs.artifacts import artifact_prefix, artifacts_of, keep
 from coterie.runs.plan import of_request
 from coterie.runs.queries import get_run
 from coterie.runs.result_schemas import ExecuteClusterResponse
@@ -72,8 +72,9 @@ def execute_clustering_clusters(
     wait_in_line: Queue = False,
 ) -> Response:
     """Run a stored definition as a job."""
-    given = (body or ExecuteByIdRequest()).model_dump(mode="json", exclude_unset=True)
-    changes = {key: value for key, value in given.items() if value is not None}
+    asked = body or ExecuteByIdRequest()
+    given = asked.model_dump(mode="json", exclude_unset=True, exclude={"filters"})
+    changes = {key: value for key, value in {**given, "filters": asked.filters}.items() if value is not None}
     with services.db.write() as tx:
         now = iso(services.clock.now())
         task = service.start_definition(tx, tenant, cluster_id, changes, now, wait=wait_in_line)
@@ -119,11 +120,14 @@ def _answer(
     services: Services, tenant: Tenant, body: ExecuteClusterRequest, run: Row[Any], seconds: float
 ) -> dict[str, Any]:
     artifacts = artifacts_of(services, tenant, run.id)
+    prefix = artifact_prefix(tenant.internal_id, tenant.namespace_id, run.id)
     kept = body.store_results or body.save_artifacts
     answer = answers.execution(run, artifacts, seconds, members=body.include_members, kept=kept)
     if not body.store_results:
+        if kept:
+            keep(services.blobs, prefix)
         with services.db.write() as tx:
-            service.delete_run(tx, tenant, run.id)
+            service.forget_run(tx, tenant, run.id)
     if not kept:
-        services.blobs.drop(artifact_prefix(tenant.internal_id, tenant.namespace_id, run.id))
+        services.blobs.drop(prefix)
     return answer

@@ -8,7 +8,7 @@ in one transaction with the task's end: a run completes once or not at all.
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,10 @@ from coterie.jobs.job import Canceled, Job
 from coterie.kit.clock import iso
 from coterie.runs.artifacts import artifact_prefix, artifacts_of
 from coterie.runs.attributes import group_documents
-from coterie.runs.loading import load_vectors
+from coterie.runs.loading import check_collections, load_vectors
 from coterie.runs.plan import Plan
 from coterie.runs.results import RunFiles, save_earlier_map, write_results
+from coterie.runs.retention import retire_runs
 from coterie.runs.telling import tell_run
 from coterie.store.tables import clusters, runs
 
@@ -40,6 +41,7 @@ class ClusterRun:
         run = self._find(payload["run_id"])
         plan = Plan(**orjson.loads(run.plan))
         tenant = Tenant("", payload["internal_id"], "", frozenset(), payload["namespace_id"], "")
+        job = replace(job, about=lambda tx: check_collections(tx, tenant, plan.collection_ids))
         files = RunFiles(
             run.id,
             run.created_at,
@@ -54,6 +56,7 @@ class ClusterRun:
         summary = job.step("write", lambda: write_results(self.services, tenant, plan, files, found), share=0.7)
         shutil.rmtree(files.folder, ignore_errors=True)
         job.step("publish", lambda: self._publish(job, run.id, summary), share=0.95)
+        retire_runs(self.services, run.cluster_id)
         return [summary["parquet_path"], summary["members_key"]]
 
     def ended(self, tx: Connection, payload: Mapping[str, Any], status: str, error: str | None) -> None:
@@ -109,7 +112,10 @@ class ClusterRun:
         if run.status != queue.PENDING:
             return
         with self.services.db.write() as tx:
-            _change_run(tx, run, queue.PROCESSING, {"status": "processing"})
+            row = tx.execute(select(runs).where(runs.c.id == run.id)).first()
+            if row is None:
+                raise Canceled
+            _change_run(tx, row, queue.PROCESSING, {"status": "processing"})
             self._mark_cluster(tx, run, {"status": queue.PROCESSING})
             tell_run(tx, run.id, "cluster.execution.started", iso(self.services.clock.now()))
 
@@ -135,6 +141,7 @@ class ClusterRun:
                 raise Canceled
             if run.status == queue.COMPLETED:
                 return
+            job.about(tx)
             shown = {**summary["run"], "status": "completed", "completed_at": now}
             _change_run(tx, run, queue.COMPLETED, shown)
             changes = {**summary["cluster"], "status": queue.COMPLETED, "error": None, "last_executed_at": now}

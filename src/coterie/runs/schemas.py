@@ -12,6 +12,7 @@ from coterie.clusters.schemas import (
     AnyReduction,
     ClusteringAlgorithm,
     CollectionIds,
+    Filters,
     GroupsPerLevel,
     LLMLabeling,
     MapDimensions,
@@ -64,6 +65,7 @@ class ExecuteClusterRequest(RequestModel):
 
     collection_ids: CollectionIds
     config: ClusteringConfig
+    filters: Filters = None
     sample_size: int | None = Field(None, ge=2, le=1_000_000)
     store_results: bool = True
     include_members: bool = False
@@ -86,10 +88,11 @@ class SuggestClustersRequest(RequestModel):
 
 
 class ExecuteByIdRequest(RequestModel):
-    """What differs for this run only."""
+    """What differs for this run only. A document takes part if it matches the definition's filters and these."""
 
     NEUTRAL: ClassVar[Mapping[str, Any]] = {"mode": "full", "assignment_threshold": 0.5}
 
     sample_size: int | None = Field(None, ge=2, le=1_000_000)
+    filters: Filters = None
     llm_labeling: LLMLabeling | None = None
     vis_n_components: Literal[2, 3] | None = None

@@ -1,21 +1,22 @@
-"""The rules of runs: starting one, deleting one."""
+"""The rules of runs: starting one, naming one, ending one."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, delete, insert
+from sqlalchemy import Connection, Row, delete, insert, update
 
 from coterie.api.context import Tenant
 from coterie.clusters.queries import find_cluster
-from coterie.clusters.service import change_cluster
+from coterie.clusters.service import change_cluster, check_filters
 from coterie.documents.collections import counters_of
 from coterie.jobs import queue
 from coterie.kit.errors import BadRequest, Conflict
 from coterie.kit.ids import new_id
 from coterie.runs.plan import Plan, of_definition
-from coterie.store.tables import runs
+from coterie.runs.queries import find_run
+from coterie.store.tables import runs, tasks
 
 JOB = "cluster.run"
 
@@ -23,13 +24,15 @@ JOB = "cluster.run"
 def start_definition(
     tx: Connection, tenant: Tenant, identifier: str, changes: Mapping[str, Any], now: str, *, wait: bool
 ) -> dict[str, Any]:
-    """Start a run of a stored definition; its task. Raises NotFound, Conflict."""
+    """Start a run of a stored definition; its task. Its filters and those of `changes` both hold. Raises NotFound,
+    Conflict, Invalid."""
     row = find_cluster(tx, tenant, identifier)
     plan = of_definition(orjson.loads(row.resource))
     for name in ("sample_size", "vis_n_components"):
         if plan.attributes and name in changes:
             raise BadRequest(f"'{name}' has no meaning for a grouping by attributes, which takes every document")
-    plan = replace(plan, **changes)
+    filters = check_filters(changes.get("filters"))
+    plan = replace(plan, **{**changes, "filters": [*plan.filters, *([filters] if filters else [])]})
     return start_run(tx, tenant, plan, now, cluster=row, wait=wait)
 
 
@@ -67,8 +70,14 @@ def start_run(
         "task_id": task["task_id"],
         "status": "pending",
         "algorithm": plan.algorithm,
-        "num_clusters": None,
-        "num_points": None,
+        "mode": "full",
+        "run_name": None,
+        "filters": {"AND": plan.filters} if len(plan.filters) > 1 else next(iter(plan.filters), None),
+        "num_clusters": 0,
+        "num_points": 0,
+        "source_documents": None,
+        "vectors_retrieved": None,
+        "vectors_clustered": None,
         "metrics": {},
         "llm_labeling_errors": None,
         "collection_counters": counters_of(tx, plan.collection_ids),
@@ -93,6 +102,24 @@ def start_run(
     return task
 
 
-def delete_run(tx: Connection, tenant: Tenant, run_id: str) -> None:
-    """Forget a run; its files are the caller's to remove after the commit."""
+def name_run(tx: Connection, tenant: Tenant, identifier: str, run_id: str, name: str) -> dict[str, Any]:
+    """Give a definition's run a name, which keeps it from retention, or take it away with an empty one. Raises
+    NotFound."""
+    run = find_run(tx, tenant, identifier, run_id)
+    resource = {**orjson.loads(run.resource), "run_name": name or None}
+    tx.execute(update(runs).where(runs.c.pk == run.pk).values(resource=orjson.dumps(resource).decode()))
+    return {key: resource[key] for key in ("cluster_id", "run_id", "run_name")}
+
+
+def cancel_run(tx: Connection, tenant: Tenant, identifier: str, run_id: str) -> dict[str, Any]:
+    """Ask for the end of a definition's run; the run as it is then. Raises NotFound, and Conflict if it has ended."""
+    run = find_run(tx, tenant, identifier, run_id)
+    if not queue.request_cancel(tx, tasks.c.id == run.task_id):
+        raise Conflict(f"run '{run.id}' has ended as {run.status.lower()}: there is nothing to cancel")
+    shown: dict[str, Any] = orjson.loads(run.resource)
+    return shown
+
+
+def forget_run(tx: Connection, tenant: Tenant, run_id: str) -> None:
+    """Forget a run that has no definition; its files are the caller's to remove after the commit."""
     tx.execute(delete(runs).where(runs.c.namespace_id == tenant.namespace_id, runs.c.id == run_id))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -33,6 +34,18 @@ class BlobStore:
     def size(self, key: str) -> int:
         """Its bytes."""
         return self.path(key).stat().st_size
+
+    def touch(self, key: str) -> None:
+        """Make an empty file."""
+        self.path(key).touch()
+
+    def folders(self, pattern: str) -> Iterator[tuple[str, float]]:
+        """The prefixes that match, and when (UNIX time) a file was last added below each."""
+        for path in self.root.glob(pattern):
+            try:
+                yield path.relative_to(self.root).as_posix(), path.stat().st_mtime
+            except FileNotFoundError:  # it was dropped meanwhile
+                continue
 
     def drop(self, prefix: str) -> None:
         """Delete everything under a prefix."""
