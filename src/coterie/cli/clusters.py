@@ -201,12 +201,12 @@ def list_runs(
     except ValueError as error:
         fail(f"--filters is not JSON: {error}")
     with connect(url, api_key, namespace, data_dir) as client:
-        answer = _call(client.list_runs, identifier, body, limit=limit, offset=offset)
+        answer = call(client.list_runs, identifier, body, limit=limit, offset=offset)
     if as_json:
-        _print(answer)
+        show_json(answer)
         return
     keys = ("run_id", "run_name", "status", "created_at", "num_clusters", "num_points", "error_message")
-    _table(
+    show_table(
         ["run", "name", "status", "started", "groups", "documents", "error"],
         [[run[key] for key in keys] for run in answer["results"]],
     )
@@ -228,13 +228,13 @@ def export(
 ) -> None:
     """Write a run's members or groups to a file and print its name."""
     with connect(url, api_key, namespace, data_dir) as client:
-        run = run_id or _call(client.get_cluster, identifier)["last_run_id"]
+        run = run_id or call(client.get_cluster, identifier)["last_run_id"]
         if run is None:
             fail(f"'{identifier}' has no completed run yet: coterie clusters run {identifier}")
         path = output or Path(f"{run}-{content}.{format}")
         parameters = {"format": format, "content": content, "cluster_label": group}
         try:
-            _call(client.export_run, identifier, run, path, **parameters)
+            call(client.export_run, identifier, run, path, **parameters)
         except OSError as error:
             fail(f"{path} cannot be written: {error.strerror}")
     typer.echo(str(path))
