@@ -181,7 +181,8 @@ def _closeness(
     apart = np.linalg.norm(before.centroids[rows] - after.centroids[columns], axis=1)
     reach = (before.radii[rows] + after.radii[columns]) / 2
     share = np.divide(apart, reach, out=np.where(apart == 0, 0.0, 1.0), where=reach > 0)
-    return np.maximum(1 - share, 0.0)
+    close: NDArray[np.float64] = np.maximum(1 - share, 0.0)
+    return close
 
 
 def _heaviest(

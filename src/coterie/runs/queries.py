@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 from coterie.api.context import Tenant
 from coterie.clusters.queries import find_cluster
 from coterie.jobs import queue
-from coterie.kit.errors import NotFound
+from coterie.kit.errors import Conflict, NotFound
 from coterie.listing.answer import Listed, run_list
 from coterie.listing.sql import Source
 from coterie.listing.tree import NEWEST_FIRST, Listable, ListQuery
@@ -53,6 +53,25 @@ def latest_run(tx: Connection, tenant: Tenant, identifier: str) -> str:
     if not newest:
         raise NotFound(f"cluster '{identifier}' has no run yet; POST /v1/clusters/{identifier}/execute")
     return newest[0]
+
+
+def find_run_of(tx: Connection, tenant: Tenant, identifier: str, run_id: str) -> Row[Any]:
+    """A completed run of a definition. Raises NotFound, Conflict for one that has not completed."""
+    cluster = find_cluster(tx, tenant, identifier)
+    run = get_run(tx, tenant, run_id)
+    if run.cluster_id != cluster.id:
+        raise NotFound(f"run '{run_id}' is not one of cluster '{identifier}'")
+    if run.status != queue.COMPLETED:
+        raise Conflict(f"run '{run_id}' is {run.status.lower()}: only a completed run has groups")
+    return run
+
+
+def run_before(tx: Connection, run: Row[Any]) -> Row[Any] | None:
+    """The newest run of the same definition that has completed."""
+    if run.cluster_id is None:
+        return None
+    done = select(runs).where(runs.c.cluster_id == run.cluster_id, runs.c.status == queue.COMPLETED)
+    return tx.execute(done.order_by(runs.c.created_at.desc(), runs.c.pk.desc()).limit(1)).first()
 
 
 def get_run(tx: Connection, tenant: Tenant, run_id: str) -> Row[Any]:

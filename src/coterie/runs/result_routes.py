@@ -29,7 +29,7 @@ def stream_cluster_data(
 ) -> Response:
     """Groups and members of the newest completed run; a run's own id stands for its definition's."""
     name, run = _results(services, tenant, cluster_id)
-    artifacts = artifacts_of(services, tenant, run.id)
+    artifacts = artifacts_of(services, tenant, run)
     return json_response(answers.data(name, cluster_id, artifacts, body or ClusterDataRequest()))
 
 
@@ -37,7 +37,7 @@ def stream_cluster_data(
 def get_cluster_groups(cluster_id: str, tenant: Reader, services: Context) -> Response:
     """The groups of the newest completed run, largest first, without their vectors."""
     name, run = _results(services, tenant, cluster_id)
-    return json_response(answers.groups(name, run.id, artifacts_of(services, tenant, run.id)))
+    return json_response(answers.groups(name, run.id, artifacts_of(services, tenant, run)))
 
 
 @router.get("/{cluster_id}/artifacts", response_model=ArtifactsResponse)
@@ -62,7 +62,7 @@ def get_cluster_artifacts(
         raise BadRequest(f"the run's map has {drawn} dimensions: set 'vis_n_components' to {wanted} and run it again")
     page = (offset, limit) if include_members else None
     axes = "xyz"[: max(wanted, 2)]
-    found = answers.artifacts(name, run.id, artifacts_of(services, tenant, run.id), include_centroids, page, axes)
+    found = answers.artifacts(name, run.id, artifacts_of(services, tenant, run), include_centroids, page, axes)
     return json_response(found)
 
 

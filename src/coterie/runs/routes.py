@@ -144,7 +144,7 @@ def _succeeded(run: Row[Any]) -> Row[Any]:
 def _answer(
     services: Services, tenant: Tenant, body: ExecuteClusterRequest, run: Row[Any], seconds: float
 ) -> dict[str, Any]:
-    artifacts = artifacts_of(services, tenant, run.id)
+    artifacts = artifacts_of(services, tenant, run)
     kept = body.store_results or body.save_artifacts
     answer = answers.execution(run, artifacts, seconds, members=body.include_members, kept=kept)
     if not body.store_results:
