@@ -14,9 +14,7 @@ Places = dict[str, tuple[float, float]]
 HERE: Places = {"apple": (0, 0), "river": (40, 0), "piano": (0, 40)}
 
 
-def put(
-    client: httpx.Client, word: str, place: tuple[float, float], numbers: range, collection: str = "things"
-) -> None:
+def put(client: httpx.Client, word: str, place: tuple[float, float], numbers: range, text: str = "") -> None:
     """Documents that say a word, around a place; the numbers are the same documents when they are put again."""
     dice = np.random.default_rng(sum(map(ord, word)))
     noise = dice.normal(size=(1000, 4))
@@ -24,7 +22,7 @@ def put(
     documents = [
         {
             "document_id": f"{word}{number}",
-            "metadata": {"text": word},
+            "metadata": {"text": text or word},
             "vectors": {"bring_your_own": (centre + noise[number]).tolist()},
         }
         for number in numbers
@@ -185,10 +183,10 @@ def test_labels_of_an_earlier_run_are_that_run_s(namespace: httpx.Client, cluste
 
 def test_a_pinned_label_stays_whatever_the_group_becomes(namespace: httpx.Client, cluster: str) -> None:
     assert namespace.patch(f"/v1/clusters/{cluster}/groups/cl_0", json={"pinned": True}).json()["pinned"] is True
-    for word in ("apple", "river"):  # of each three in ten go on, the others are new and say something else
-        for number in range(9, 30 if word == "apple" else 25):
-            namespace.delete(f"/v1/collections/things/documents/{word}{number}")
-        put(namespace, f"new{word}", HERE[word], range(30))
+    for word, (x, y) in {"apple": (0, -80), "river": (200, 0)}.items():  # four in ten stay, and say something else
+        put(namespace, word, HERE[word], range(10 if word == "river" else 12), text=f"new{word}")
+        put(namespace, word, (x, y), range(10 if word == "river" else 12, 19))
+        put(namespace, word, (x + 60, y + 60), range(19, 30 if word == "apple" else 25))
     ran(namespace, cluster)
     labels = {name: group["label"] for name, group in groups(namespace, cluster).items()}
     assert labels["cl_0"] == "apple"
@@ -246,7 +244,7 @@ def test_groups_of_groups_keep_their_ids(namespace: httpx.Client) -> None:
     rows = np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32)
     rows[:, 0] += np.repeat([0, 10, 100, 110], 30)
     add_collection(namespace, vectors=rows)
-    config = {**KMEANS, "algorithm_params": {"n_clusters": 4}, "hierarchical": True, "max_hierarchy_depth": 2}
+    config = {**KMEANS, "kmeans_parameters": {"n_clusters": 4}, "hierarchical": True, "max_hierarchy_depth": 2}
     cluster = add_cluster(namespace, vector_config=config)["cluster_id"]
     ran(namespace, cluster)
     before = groups(namespace, cluster)
@@ -300,7 +298,7 @@ def test_what_was_said_of_groups_goes_with_their_definition(
     namespace: httpx.Client, cluster: str, service: Any
 ) -> None:
     namespace.patch(f"/v1/clusters/{cluster}/groups/cl_0", json={"label": "Fruit"})
-    assert namespace.delete(f"/v1/clusters/{cluster}").status_code == 200
+    assert namespace.delete(f"/v1/clusters/{cluster}").status_code == 204
     for table in ("groups", "group_labels"):
         assert service.query(f"SELECT count(*) FROM {table} WHERE cluster_id = '{cluster}'") == [(0,)]
 
