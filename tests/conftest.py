@@ -99,6 +99,9 @@ def client(app: FastAPI, auth: dict[str, str]) -> Iterator[TestClient]:
         yield test_client
 
 
+LOG = "service.log"
+
+
 @dataclass
 class Service:
     """A running `coterie serve` with its worker."""
@@ -118,6 +121,10 @@ class Service:
     def client(self, **headers: str) -> httpx.Client:
         return httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {self.key}", **headers}, timeout=120)
 
+    def log(self) -> str:
+        """The end of what the server and its workers said, for a test that fails."""
+        return (self.data_dir / LOG).read_text()[-5000:]
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Signal the server; its exit status."""
         if self.process.poll() is None:
@@ -132,7 +139,8 @@ def start_service(data_dir: Path, *options: str, database_url: str | None = None
         environment["COTERIE_DATABASE_URL"] = database_url
     command = [sys.executable, "-m", "coterie", "serve", "--port", "0", "--data-dir", str(data_dir), *options]
     (data_dir / "server.json").unlink(missing_ok=True)
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with (data_dir / LOG).open("a") as log:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=log)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -24,6 +24,7 @@ from coterie.features.routes import router as features
 from coterie.jobs.queue import OPEN
 from coterie.kit.errors import Unavailable
 from coterie.runs.execution_routes import router as executions
+from coterie.runs.group_routes import router as groups
 from coterie.runs.result_routes import router as results
 from coterie.runs.routes import router as runs
 from coterie.store.tables import tasks
@@ -60,6 +61,7 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
         runs,
         executions,
         results,
+        groups,
         *documents,
         features,
         task_routes,

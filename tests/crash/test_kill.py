@@ -147,7 +147,7 @@ def test_a_stopped_service_leaves_its_run_to_the_next_one(run_service: Callable[
     again = run_service()
     with again.client() as client:
         ended = wait_for_task(client, task)
-        assert (ended["status"], ended["error"]) == ("COMPLETED", None)
+        assert (ended["status"], ended["error"]) == ("COMPLETED", None), again.log()
     assert again.stop(signal.SIGINT) == 0
 
 

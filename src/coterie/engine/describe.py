@@ -50,6 +50,22 @@ def centroids_of(matrix: Matrix, labels: Labels) -> Matrix:
     return (sums / np.maximum(sizes, 1)[:, None]).astype(np.float32)
 
 
+QUANTILES = np.linspace(0, 1, 21)
+"""Shares of a group's rows, from the nearest to its centroid to the farthest."""
+
+
+def quantiles(labels: Labels, distances: NDArray[np.float32], groups: int) -> NDArray[np.float32]:
+    """How far from its centroid these shares of each group's rows are at most, (k, 21)."""
+    order = np.lexsort((distances, labels))
+    starts = np.searchsorted(labels[order], np.arange(groups + 1))
+    ordered = distances[order]
+    found = np.zeros((groups, len(QUANTILES)), np.float32)
+    for group in range(groups):
+        own = ordered[starts[group] : starts[group + 1]]
+        found[group] = np.interp(QUANTILES * (len(own) - 1), np.arange(len(own)), own)
+    return found
+
+
 def _distances(matrix: Matrix, labels: Labels, centroids: Matrix) -> NDArray[np.float32]:
     distances = np.zeros(len(matrix), np.float32)
     if len(centroids) == 0:

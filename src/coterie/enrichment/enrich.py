@@ -17,7 +17,9 @@ from coterie.enrichment.values import Values, mappings_of
 from coterie.enrichment.writing import write_members
 from coterie.jobs.job import Canceled, Job, JobFailed
 from coterie.kit.clock import iso
+from coterie.kit.errors import NotFound
 from coterie.runs.artifacts import Artifacts, artifacts_of
+from coterie.runs.queries import get_run
 from coterie.store.tables import collections, enrichments
 
 FAILURES = ("gone", "blocked", "too_large")
@@ -38,7 +40,7 @@ class ClusterEnrichment:
             totals = job.step("plan", lambda: self._totals(tenant, enrichment), share=0.01)
             done, number, whole = 0, 0, sum(totals)
             for clustering, total in zip(enrichment["clusterings"], totals, strict=True):
-                artifacts = artifacts_of(self.services, tenant, clustering["run_id"])
+                artifacts = self._results(tenant, clustering["run_id"])
                 mappings = mappings_of(clustering["clustering_id"], enrichment["field_mappings"])
                 values = Values(clustering, mappings, artifacts)
                 for offset in range(0, total, enrichment["batch_size"]):
@@ -47,7 +49,7 @@ class ClusterEnrichment:
                     job.step("write", partial(self._write, tenant, enrichment, batch), share=share)
                     number += 1
                 done += total
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotFound) as error:
             raise JobFailed("the results of a run were deleted; what was written before can be undone") from error
         return [job.step("publish", lambda: self._publish(job, enrichment["enrichment_id"]), share=0.99)]
 
@@ -68,8 +70,11 @@ class ClusterEnrichment:
 
     def _totals(self, tenant: Tenant, enrichment: Mapping[str, Any]) -> list[int]:
         """How many members each of the runs has."""
-        runs = [each["run_id"] for each in enrichment["clusterings"]]
-        return [artifacts_of(self.services, tenant, run).manifest()["total_members"] for run in runs]
+        return [self._results(tenant, each["run_id"]).count() for each in enrichment["clusterings"]]
+
+    def _results(self, tenant: Tenant, run_id: str) -> Artifacts:
+        with self.services.db.read() as tx:
+            return artifacts_of(self.services, tenant, get_run(tx, tenant, run_id))
 
     def _write(self, tenant: Tenant, enrichment: Mapping[str, Any], batch: "_Batch") -> None:
         fields = batch.fields(enrichment["source_collection_id"], enrichment["batch_size"])
@@ -110,7 +115,7 @@ class _Batch:
 
     def fields(self, collection_id: str, size: int) -> dict[str, Any]:
         """Of its documents in a collection, by their ids, what is to be written."""
-        members = self.artifacts.members(self.offset, size)
+        members = self.artifacts.members(self.artifacts.spans() or [], self.offset, size)
         own = [member for member in members if member["collection_id"] == collection_id]
         return {member["point_id"]: self.values.of(member) for member in own}
 

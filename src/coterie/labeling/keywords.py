@@ -9,7 +9,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from coterie.labeling.stopwords import ENGLISH
@@ -64,10 +64,12 @@ def words_of(text: str) -> list[str]:
     return [word for word in _WORD.findall(folded) if word not in ENGLISH and not word.isnumeric()]
 
 
-def unique_labels(keywords: Sequence[Sequence[str]], fallback: str = "group") -> list[str]:
-    """A label per group from its keywords; no two groups get the same one."""
+def unique_labels(
+    keywords: Sequence[Sequence[str]], others: Collection[str] = (), fallback: str = "group"
+) -> list[str]:
+    """A label per group from its keywords; no two groups get the same one, nor one of the `others`."""
     labels: list[str] = []
-    taken: set[str] = set()
+    taken = set(others)
     for number, words in enumerate(keywords):
         for label in _candidates(words, f"{fallback} {number + 1}"):
             if label not in taken:

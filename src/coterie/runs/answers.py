@@ -20,7 +20,7 @@ MEMBERS = Listable("document_id", "document_id", frozenset())
 def execution(run: Row[Any], artifacts: Artifacts, seconds: float, *, members: bool, kept: bool) -> dict[str, Any]:
     """The answer of a synchronous run."""
     shown = orjson.loads(run.resource)
-    page = artifacts.members(0, MAX_PAGE) if members else None
+    page = artifacts.members(artifacts.spans() or [], 0, MAX_PAGE) if members else None
     return {
         "success": True,
         "run_id": run.id,
@@ -49,41 +49,41 @@ def of_execution(run: dict[str, Any], artifacts: Artifacts, *, vectors: bool) ->
 
 def data(name: str, identifier: str, artifacts: Artifacts, request: ClusterDataRequest) -> dict[str, Any]:
     """The answer of `/data`: all groups or one, and a page of members. Raises NotFound for no such group."""
-    manifest = artifacts.manifest()
     group = None if request.cluster_id in (None, name, identifier) else request.cluster_id
-    if group is not None and group not in manifest["members"]:
+    spans = artifacts.spans(group)
+    if spans is None:
         raise NotFound(f"group '{group}' is not in this run; GET /v1/clusters/{name}/groups lists them")
     rows = artifacts.groups() if request.include_centroids else []
-    first, count = (0, manifest["total_members"]) if group is None else manifest["members"][group]
+    count = sum(span.count for span in spans)
     limit = request.limit or DEFAULT_PAGE
     query = parse_list(request.asked(), profile=MEMBERS)
     if query.is_plain or not request.include_members:
         page = max(0, min(limit, count - request.offset)) if request.include_members else 0
-        members = [_member(row) for row in artifacts.members(first + request.offset, page)] if page else []
+        members = [_member(row) for row in artifacts.members(spans, request.offset, page)] if page else []
     else:
-        blocks = within_time(artifacts.blocks(first, count))
-        every = ((shown, shown["document_id"], shown, None) for block in blocks for shown in map(_member, block))
+        tables = within_time(artifacts.tables(spans, 0, count))
+        rows_of = (row for table in tables for row in table.to_pylist())
+        every = ((shown, shown["document_id"], shown, None) for shown in map(_member, rows_of))
         members, count = page_of(every, replace(query, limit=limit, offset=request.offset))
     shown = [row for row in rows if group is None or row["cluster_id"] == group]
     return {
         "cluster_id": name,
         "centroids": [_centroid_data(row) for row in shown],
         "members": members,
-        "total_clusters": manifest["run"]["num_clusters"],
+        "total_clusters": artifacts.group_count,
         "total_members": count,
     }
 
 
 def groups(name: str, run_id: str, artifacts: Artifacts) -> dict[str, Any]:
     """The answer of `/groups`."""
-    manifest = artifacts.manifest()
     rows = artifacts.groups()
     return {
         "cluster_id": name,
         "run_id": run_id,
         "total_groups": len(rows),
-        "total_documents": manifest["run"]["num_points"],
-        "noise_documents": manifest["members"][NOISE_ID][1],
+        "total_documents": artifacts.manifest["run"]["num_points"],
+        "noise_documents": artifacts.count(NOISE_ID),
         "groups": [
             {
                 "cluster_id": row["cluster_id"],
@@ -94,6 +94,7 @@ def groups(name: str, run_id: str, artifacts: Artifacts) -> dict[str, Any]:
                 "parent_cluster_id": row["parent_cluster_id"],
                 "hierarchy_level": row["hierarchy_level"],
                 "representative_documents": row["representatives"],
+                "proposed": bool(row.get("proposed")),
             }
             for row in rows
         ],
@@ -111,7 +112,7 @@ def artifacts(
         "members_key": files.members_key,
         "files": files.files(),
         "centroids": _centroids(files.groups()) if centroids else [],
-        "members": [_point(row, axes) for row in files.members(*page)] if page else [],
+        "members": [_point(row, axes) for row in files.members(files.spans() or [], *page)] if page else [],
     }
 
 
@@ -136,7 +137,11 @@ def _centroids(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "parent_cluster_id": row["parent_cluster_id"],
             "child_cluster_ids": children.get(row["cluster_id"], []),
             "hierarchy_level": row["hierarchy_level"],
-            "metadata": {"representatives": row["representatives"], "stability": row.get("stability")},
+            "metadata": {
+                "representatives": row["representatives"],
+                "stability": row.get("stability"),
+                "proposed": bool(row.get("proposed")),
+            },
         }
         for row in rows
     ]

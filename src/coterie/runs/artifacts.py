@@ -2,10 +2,16 @@
 
 Members are sorted by group (noise last), nearest to the centroid first, in row groups of ROW_GROUP rows: a page is read
 from the row groups that it touches. `docs/artifacts.md` lists the columns.
+
+A run that only assigned new documents holds these, and its manifest names the run, its `base`, that holds the rest: the
+two are read as one. What people said of the groups since is laid over both as they are read.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +19,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from sqlalchemy import Row
 
 from coterie.api.context import Services, Tenant
 from coterie.kit.errors import NotFound
@@ -49,6 +56,10 @@ CLUSTERS = pa.schema(
         ("x", pa.float32()),
         ("y", pa.float32()),
         ("z", pa.float32()),
+        ("distance_quantiles", pa.list_(pa.float32())),
+        ("proposed", pa.bool_()),
+        ("label_source", pa.string()),
+        ("attribute_values", pa.string()),
     ]
 )
 MEMBERS = pa.schema(
@@ -67,71 +78,155 @@ MEMBERS = pa.schema(
 )
 
 
+@dataclass(frozen=True)
+class Edits:
+    """What people said of a run's groups: the `labels` that they gave, by group, and `merged`, for each group that was
+    merged the one that it is in."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    merged: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Members that stand together in a file."""
+
+    path: str
+    first: int
+    count: int
+
+
 class Artifacts:
     """The files of one run, to read."""
 
-    def __init__(self, blobs: BlobStore, prefix: str) -> None:
+    def __init__(self, blobs: BlobStore, prefix: str, edits: Edits | None = None) -> None:
         self.blobs = blobs
+        self.prefix = prefix
+        self.edits = edits or Edits()
         self.clusters_key = f"{prefix}/clusters.parquet"
         self.members_key = f"{prefix}/members.parquet"
         self.manifest_key = f"{prefix}/manifest.json"
+        self.landmarks_key = f"{prefix}/landmarks.npz"
 
     def files(self) -> list[dict[str, Any]]:
         """Keys and sizes in bytes."""
-        keys = (self.clusters_key, self.members_key, self.manifest_key)
+        keys = [self.clusters_key, *(part.members_key for part in self.parts), self.manifest_key]
         return [{"key": key, "size_bytes": self.blobs.size(key)} for key in keys]
 
-    def groups(self, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        """The rows of `clusters.parquet`, in the run's order: all columns, or some."""
-        rows: list[dict[str, Any]] = self.group_table(columns).to_pylist()
-        return rows
-
-    def group_table(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The same as a table."""
-        return pq.read_table(self.blobs.path(self.clusters_key), columns=columns)
-
-    def open_members(self) -> pq.ParquetFile:
-        """`members.parquet`, which can be read to its end from here on even if it is deleted."""
-        return pq.ParquetFile(self.blobs.path(self.members_key))
-
-    def chosen_members(self, chosen: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
-        """Some columns of the members of those numbers, which rise."""
-        with self.open_members() as file:
-            ends = np.cumsum([file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)])
-            parts = np.split(chosen, np.searchsorted(chosen, ends[:-1])) if len(ends) else []
-            starts = [0, *ends[:-1]]
-            tables = [
-                file.read_row_group(number, columns=columns).take(part - start)
-                for number, (part, start) in enumerate(zip(parts, starts, strict=True))
-                if len(part)
-            ]
-            found = pa.concat_tables(tables) if tables else file.schema_arrow.empty_table()
-        return found.select(columns)
-
-    def members(self, offset: int, limit: int) -> list[dict[str, Any]]:
-        """A page of `members.parquet`."""
-        return [row for block in self.blocks(offset, limit) for row in block]
-
-    def places(self) -> pa.Table | None:
-        """Every member's ids and place on the map; None without the file."""
-        path = self.blobs.path(self.members_key)
-        return pq.read_table(path, columns=["point_id", "collection_id", "x", "y", "z"]) if path.exists() else None
-
-    def distances(self) -> Any:
-        """Every member's distance to its centroid (n), noise's to the nearest one. Raises FileNotFoundError."""
-        table = pq.read_table(self.blobs.path(self.members_key), columns=["distance_to_centroid"])
-        return table["distance_to_centroid"].to_numpy()
-
-    def blocks(self, offset: int, limit: int) -> Iterator[list[dict[str, Any]]]:
-        """The same, a row group at a time."""
-        with self.open_members() as file:
-            for table in slices(file, offset, limit):
-                yield table.to_pylist()
-
+    @cached_property
     def manifest(self) -> dict[str, Any]:
         """What the run was: its plan, counts and versions."""
         read: dict[str, Any] = orjson.loads(self.blobs.path(self.manifest_key).read_bytes())
         return read
+
+    @cached_property
+    def parts(self) -> list["Artifacts"]:
+        """The files that hold the members: those of the run that this one added to, if any, and its own."""
+        base = self.manifest.get("base")
+        if base is None:
+            return [self]
+        folder = self.prefix.rpartition("/")[0]
+        return [Artifacts(self.blobs, f"{folder}/{base}"), self]
+
+    @property
+    def group_count(self) -> int:
+        """How many groups there are, merged ones being one."""
+        found: int = self.manifest["run"]["num_clusters"]
+        return found - len(self.edits.merged)
+
+    def group_table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The groups in the run's order, those that were merged as one: all columns, or some."""
+        path = self.blobs.path(self.clusters_key)
+        if self.edits.merged:
+            table = pq.read_table(path)
+            joined = pa.Table.from_pylist(self._joined(table.to_pylist()), schema=table.schema)
+            return joined if columns is None else joined.select(columns)
+        table = pq.read_table(path, columns=columns)
+        if self.edits.labels and "label" in table.column_names:
+            names = pq.read_table(path, columns=["cluster_id"])["cluster_id"].to_pylist()
+            labels = map(self.edits.labels.get, names, table["label"].to_pylist())
+            at = table.schema.get_field_index("label")
+            table = table.set_column(at, "label", pa.array(labels, pa.string()))
+        return table
+
+    def groups(self, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """The same as rows."""
+        rows: list[dict[str, Any]] = self.group_table(columns).to_pylist()
+        return rows
+
+    def spans(self, group: str | None = None) -> list[Span] | None:
+        """Where the members of a group are, or those of all; None for a group that there is not."""
+        if group in self.edits.merged:
+            return None
+        if group is None:
+            return [_span(part, [0, part.manifest["total_members"]]) for part in self.parts]
+        joined = [group, *(merged for merged, into in self.edits.merged.items() if into == group)]
+        held = [(part, part.manifest["members"].get(name)) for name in joined for part in self.parts]
+        return [_span(part, span) for part, span in held if span is not None] or None
+
+    def count(self, group: str | None = None) -> int:
+        """How many members a group has, or how many there are; of a group that there is not, none."""
+        return sum(span.count for span in self.spans(group) or [])
+
+    def tables(self, spans: Sequence[Span], offset: int, limit: int) -> Iterator[pa.Table]:
+        """A page of the members in some spans, a row group at a time. All files are opened before the first is read:
+        they can be read to their ends even if they are deleted meanwhile. Raises FileNotFoundError."""
+        with ExitStack() as stack:
+            files = {path: stack.enter_context(pq.ParquetFile(path)) for path in {span.path for span in spans}}
+            for span in spans:
+                first, last = max(offset, 0), min(offset + limit, span.count)
+                if first < last:
+                    for table in _slices(files[span.path], span.first + first, last - first):
+                        yield self._by_whole(table)
+                offset -= span.count
+
+    def members(self, spans: Sequence[Span], offset: int, limit: int) -> list[dict[str, Any]]:
+        """The same as rows."""
+        return [row for table in self.tables(spans, offset, limit) for row in table.to_pylist()]
+
+    def chosen_members(self, chosen: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+        """Some columns, `cluster_id` among them, of the members of those numbers, which rise."""
+        found, start = [], 0
+        for part in self.parts:
+            own = chosen[(chosen >= start) & (chosen < start + part.manifest["total_members"])] - start
+            found.append(_chosen(str(self.blobs.path(part.members_key)), own, columns))
+            start += part.manifest["total_members"]
+        return self._by_whole(pa.concat_tables(found))
+
+    def distances(self) -> NDArray[np.float32]:
+        """Every member's distance to its centroid (n), noise's to the nearest one. Raises FileNotFoundError."""
+        paths = [self.blobs.path(part.members_key) for part in self.parts]
+        tables = [pq.read_table(path, columns=["distance_to_centroid"]) for path in paths]
+        distances: NDArray[np.float32] = pa.concat_tables(tables)["distance_to_centroid"].to_numpy()
+        return distances
+
+    def memberships(self) -> pa.Table:
+        """Every member's `collection_id`, `point_id` and `cluster_id`, and its place on the map; no rows without the
+        files."""
+        columns = ["collection_id", "point_id", "cluster_id", "x", "y", "z"]
+        if not self.blobs.exists(self.manifest_key):
+            return pa.schema([MEMBERS.field(name) for name in columns]).empty_table()
+        paths = [self.blobs.path(part.members_key) for part in self.parts]
+        return self._by_whole(pa.concat_tables([pq.read_table(path, columns=columns) for path in paths]))
+
+    def _joined(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        found = {row["cluster_id"]: row for row in rows}
+        for merged, into in self.edits.merged.items():
+            if merged in found and into in found:
+                _join(found[into], found.pop(merged))
+        for identity, label in self.edits.labels.items():
+            if identity in found:
+                found[identity]["label"] = label
+        return list(found.values())
+
+    def _by_whole(self, table: pa.Table) -> pa.Table:
+        """Members of merged groups as members of what these are in."""
+        if not self.edits.merged:
+            return table
+        names = table["cluster_id"].combine_chunks().dictionary_encode()
+        known = [self.edits.merged.get(name, name) for name in names.dictionary.to_pylist()]
+        at = table.schema.get_field_index("cluster_id")
+        return table.set_column(at, "cluster_id", pa.array(known, pa.string()).take(names.indices))
 
 
 def artifact_prefix(internal_id: str, namespace_id: str, run_id: str) -> str:
@@ -139,9 +234,34 @@ def artifact_prefix(internal_id: str, namespace_id: str, run_id: str) -> str:
     return f"{internal_id}/{namespace_id}/engine_cluster_build/{run_id}"
 
 
-def artifacts_of(services: Services, tenant: Tenant, run_id: str) -> Artifacts:
-    """The files of one of the tenant's runs."""
-    return Artifacts(services.blobs, artifact_prefix(tenant.internal_id, tenant.namespace_id, run_id))
+def artifacts_of(services: Services, tenant: Tenant, run: Row[Any] | Mapping[str, Any]) -> Artifacts:
+    """The files of one of the tenant's runs, by its row or by what the API shows of it, with what people said of its
+    groups."""
+    shown = run if isinstance(run, Mapping) else orjson.loads(run.resource)
+    edits = Edits(shown.get("label_overrides") or {}, shown.get("merged_groups") or {})
+    return Artifacts(services.blobs, artifact_prefix(tenant.internal_id, tenant.namespace_id, shown["run_id"]), edits)
+
+
+def _span(part: Artifacts, held: Sequence[int]) -> Span:
+    return Span(str(part.blobs.path(part.members_key)), *held)
+
+
+def _join(group: dict[str, Any], merged: Mapping[str, Any]) -> None:
+    """Make one row of two: counts, centre and spread exactly so, the words of the one that stays."""
+    sizes = np.array([group["num_members"], merged["num_members"]], float)
+    centres = np.array([group["centroid_vector"], merged["centroid_vector"]])
+    shares = sizes / max(sizes.sum(), 1.0)
+    places = {axis: float(shares @ [group[axis], merged[axis]]) for axis in "xyz" if group[axis] is not None}
+    centre = shares @ centres
+    spread = np.array([group["variance"], merged["variance"]]) + ((centres - centre) ** 2).sum(axis=1)
+    group.update(
+        num_members=int(sizes.sum()),
+        centroid_vector=centre.tolist(),
+        variance=float(shares @ spread),
+        representatives=[*group["representatives"], *merged["representatives"]][: len(group["representatives"])],
+        stability=None,
+        **places,
+    )
 
 
 @contextmanager
@@ -163,7 +283,7 @@ def is_kept(blobs: BlobStore, prefix: str) -> bool:
     return blobs.exists(f"{prefix}/{_KEPT}")
 
 
-def slices(file: pq.ParquetFile, offset: int, limit: int) -> Iterator[pa.Table]:
+def _slices(file: pq.ParquetFile, offset: int, limit: int) -> Iterator[pa.Table]:
     """Some rows of a file, a row group at a time."""
     start = 0
     for number in range(file.num_row_groups):
@@ -172,6 +292,28 @@ def slices(file: pq.ParquetFile, offset: int, limit: int) -> Iterator[pa.Table]:
         if first < last:
             yield file.read_row_group(number).slice(first, last - first)
         start += size
+
+
+def _chosen(path: str, chosen: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+    """Some columns of the rows of those numbers, which rise, in a file."""
+    with pq.ParquetFile(path) as file:
+        ends = np.cumsum([file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)])
+        parts = np.split(chosen, np.searchsorted(chosen, ends[:-1])) if len(ends) else []
+        starts = [0, *ends[:-1]]
+        tables = [
+            file.read_row_group(number, columns=columns).take(part - start)
+            for number, (part, start) in enumerate(zip(parts, starts, strict=True))
+            if len(part)
+        ]
+        found = pa.concat_tables(tables) if tables else file.schema_arrow.empty_table()
+    return found.select(columns)
+
+
+def read_names(path: Path) -> list[dict[str, Any]]:
+    """Ids, labels and values of the groups in a `clusters.parquet`."""
+    columns = ["cluster_id", "label", "label_source", "attribute_values"]
+    rows: list[dict[str, Any]] = pq.read_table(path, columns=columns).to_pylist()
+    return rows
 
 
 def write_table(path: str, schema: pa.Schema, blocks: Iterator[Mapping[str, Sequence[Any]]]) -> None:

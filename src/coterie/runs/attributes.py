@@ -49,6 +49,7 @@ def group_documents(services: Services, tenant: Tenant, plan: Plan, folder: Path
         "warnings": [MISSING_ADVICE] if only_missing else [],
         "metrics": {},
         "map": {},
+        "changes": None,
     }
 
 

@@ -89,5 +89,5 @@ def name_execution(
 def _shown(services: Services, tenant: Tenant, resource: str, vectors: bool) -> Response:
     run = orjson.loads(resource)
     with still_there(run["run_id"]):
-        artifacts = artifacts_of(services, tenant, run["run_id"])
+        artifacts = artifacts_of(services, tenant, run)
         return json_response(answers.of_execution(run, artifacts, vectors=vectors))

@@ -12,7 +12,7 @@ from pyarrow import csv
 
 from coterie.documents.reading import ARROW, PARQUET
 from coterie.kit.errors import NotFound
-from coterie.runs.artifacts import Artifacts, slices
+from coterie.runs.artifacts import MEMBERS, Artifacts
 
 FORMULA = r"\A([=+\-@\t\r])"
 """What a spreadsheet takes for the beginning of a formula."""
@@ -62,13 +62,12 @@ def _groups(artifacts: Artifacts, group: str | None) -> Iterator[pa.Table]:
 def _members(artifacts: Artifacts, group: str | None) -> Iterator[pa.Table]:
     """The members with their groups' labels; the first table is there, if only for its columns."""
     groups = artifacts.group_table(["cluster_id", "label"])
-    manifest = artifacts.manifest()
-    identity = None if group is None else _identity(artifacts, groups, group)
-    first, count = (0, manifest["total_members"]) if identity is None else manifest["members"][identity]
-    with artifacts.open_members() as file:
-        yield _labelled(file.schema_arrow.empty_table(), groups)
-        for table in slices(file, first, count):
-            yield _labelled(table, groups)
+    spans = artifacts.spans(None if group is None else _identity(artifacts, groups, group)) or []
+    tables = artifacts.tables(spans, 0, sum(span.count for span in spans))
+    first = next(tables, MEMBERS.empty_table())
+    yield _labelled(first, groups)
+    for table in tables:
+        yield _labelled(table, groups)
 
 
 def _labelled(table: pa.Table, groups: pa.Table) -> pa.Table:
@@ -78,7 +77,7 @@ def _labelled(table: pa.Table, groups: pa.Table) -> pa.Table:
 
 def _identity(artifacts: Artifacts, groups: pa.Table, name: str) -> str:
     """The group's id. Raises NotFound."""
-    if name in artifacts.manifest()["members"]:
+    if artifacts.spans(name) is not None:
         return name
     named = groups.filter(pc.equal(groups["label"], name))["cluster_id"].to_pylist()
     if not named:

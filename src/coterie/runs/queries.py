@@ -72,6 +72,14 @@ def find_completed(tx: Connection, tenant: Tenant, identifier: str, run_id: str)
     return run
 
 
+def run_before(tx: Connection, run: Row[Any]) -> Row[Any] | None:
+    """The newest run of the same definition that has completed."""
+    if run.cluster_id is None:
+        return None
+    done = select(runs).where(runs.c.cluster_id == run.cluster_id, runs.c.status == queue.COMPLETED)
+    return tx.execute(done.order_by(runs.c.created_at.desc(), runs.c.pk.desc()).limit(1)).first()
+
+
 def get_run(tx: Connection, tenant: Tenant, run_id: str) -> Row[Any]:
     """A run by its id, in whatever state. Raises NotFound."""
     own = select(runs).where(runs.c.namespace_id == tenant.namespace_id, runs.c.id == run_id)

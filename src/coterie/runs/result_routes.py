@@ -58,7 +58,7 @@ def stream_cluster_data(
 ) -> Response:
     """Groups and members of the newest completed run; a run's own id stands for its definition's."""
     name, run = _results(services, tenant, cluster_id)
-    artifacts = artifacts_of(services, tenant, run.id)
+    artifacts = artifacts_of(services, tenant, run)
     with still_there(run.id):
         return json_response(answers.data(name, cluster_id, artifacts, body or ClusterDataRequest()))
 
@@ -68,7 +68,7 @@ def get_cluster_groups(cluster_id: str, tenant: Reader, services: Context) -> Re
     """The groups of the newest completed run, largest first, without their vectors."""
     name, run = _results(services, tenant, cluster_id)
     with still_there(run.id):
-        return json_response(answers.groups(name, run.id, artifacts_of(services, tenant, run.id)))
+        return json_response(answers.groups(name, run.id, artifacts_of(services, tenant, run)))
 
 
 @router.get("/{cluster_id}/visualization", response_model=VisualizationResponse)
@@ -87,7 +87,7 @@ def get_cluster_visualization(
             run = find_completed(tx, tenant, cluster_id, run_id)
         name = run.cluster_id
     with still_there(run.id):
-        return json_response(visualization(name, run, artifacts_of(services, tenant, run.id), asked))
+        return json_response(visualization(name, run, artifacts_of(services, tenant, run), asked))
 
 
 @router.get("/{cluster_id}/artifacts", response_model=ArtifactsResponse)
@@ -111,7 +111,7 @@ def get_cluster_artifacts(
         raise BadRequest(f"the run's map has {drawn} dimensions: set 'vis_n_components' to {wanted} and run it again")
     page = (offset, limit) if include_members else None
     axes = "xyz"[: max(wanted, 2)]
-    files = artifacts_of(services, tenant, run.id)
+    files = artifacts_of(services, tenant, run)
     with still_there(run.id):
         return json_response(answers.artifacts(name, run.id, files, include_centroids, page, axes))
 
@@ -122,7 +122,7 @@ def get_execution_groups(cluster_id: str, run_id: str, tenant: Reader, services:
     with services.db.read() as tx:
         run = find_completed(tx, tenant, cluster_id, run_id)
     with still_there(run.id):
-        return json_response(answers.groups(run.cluster_id, run.id, artifacts_of(services, tenant, run.id)))
+        return json_response(answers.groups(run.cluster_id, run.id, artifacts_of(services, tenant, run)))
 
 
 @router.get("/{cluster_id}/executions/{run_id}/visualization", response_model=VisualizationResponse)
@@ -133,7 +133,7 @@ def get_execution_visualization(
     with services.db.read() as tx:
         run = find_completed(tx, tenant, cluster_id, run_id)
     with still_there(run.id):
-        return json_response(visualization(run.cluster_id, run, artifacts_of(services, tenant, run.id), asked))
+        return json_response(visualization(run.cluster_id, run, artifacts_of(services, tenant, run), asked))
 
 
 @router.get("/{cluster_id}/executions/{run_id}/export", response_class=Response, responses=_EXPORTED)
@@ -156,7 +156,7 @@ def export_execution(
     with services.db.read() as tx:
         run = find_completed(tx, tenant, cluster_id, run_id)
     with still_there(run.id):
-        chunks = export(artifacts_of(services, tenant, run.id), content, format, cluster_label)
+        chunks = export(artifacts_of(services, tenant, run), content, format, cluster_label)
     filename = f"{run.id}-{content}.{format}"
     if not download and format is not ExportFormat.CSV and request.headers.get("accept") == "application/json":
         url = str(request.url.include_query_params(format=format.value, download="true"))

@@ -162,6 +162,7 @@ class ClusterGroup(BaseModel):
     parent_cluster_id: str | None = None
     hierarchy_level: int = 0
     representative_documents: list[str] = Field(default_factory=list, description="Nearest to the centroid first.")
+    proposed: bool = Field(False, description="Made of new documents that fitted into no group.")
 
 
 class ClusterGroupsResponse(BaseModel):

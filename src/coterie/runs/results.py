@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import orjson
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 import coterie
@@ -17,7 +15,9 @@ from coterie.documents.queries import iterate_documents
 from coterie.engine.arrays import ORIGINS
 from coterie.labeling.keywords import Terms, unique_labels
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, ROW_GROUP, Artifacts, payload_slice, write_table
+from coterie.runs.identity import KEYWORDS, VALUES, Known, given_out, known_groups, named_by_values
 from coterie.runs.plan import Plan
+from coterie.runs.recognition import read_recognized
 
 DESCRIBED_ROWS = 200_000
 """Documents whose payloads are read for keywords; of more, every so many-th."""
@@ -29,9 +29,10 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Which run, since when, its scratch folder, and the prefix of its artifacts."""
+    """Which run, of which definition, since when, its scratch folder, and the prefix of its artifacts."""
 
     run_id: str
+    cluster_id: str | None
     created_at: str
     folder: Path
     prefix: str
@@ -46,7 +47,10 @@ class Group:
     centroid: list[float] = field(default_factory=list)
     variance: float = 0.0
     stability: float | None = None
+    quantiles: list[float] | None = None
+    values: dict[str, Any] | None = None
     label: str | None = None
+    source: str = KEYWORDS
     keywords: list[str] = field(default_factory=list)
     parent: str | None = None
     level: int = 0
@@ -73,37 +77,20 @@ def save_rows(folder: Path, parts: Sequence[tuple[str, Any, list[str]]]) -> None
     (folder / "rows.json").write_bytes(orjson.dumps(spans))
 
 
-def save_earlier_map(artifacts: Artifacts, plan: Plan, folder: Path) -> None:
-    """Where the documents stood on an earlier run's map, to `earlier.npy` (n, 2 or 3), NaN for those that did not; no
-    file where that map has other dimensions or there is none."""
-    axes = "xyz"[: plan.vis_n_components]
-    earlier = artifacts.places()
-    if earlier is None or (earlier["z"].null_count == 0) != (plan.vis_n_components == 3) or earlier["x"].null_count:
-        return
-    ids, of_collection = _documents(folder)
-    before = _keys(earlier["collection_id"], earlier["point_id"])
-    at = pc.index_in(_keys(pa.array(of_collection), pa.array(ids)), before)
-    found = np.column_stack([earlier[axis].take(at).to_numpy() for axis in axes])
-    np.save(folder / "earlier.npy", found)
-
-
-def _keys(collection_ids: pa.Array, ids: pa.Array) -> pa.Array:
-    """A document's id is its own within its collection only."""
-    return pc.binary_join_element_wise(collection_ids, ids, "/")
-
-
 def write_results(
     services: Services, tenant: Tenant, plan: Plan, files: RunFiles, found: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Name the groups and publish the files, the manifest last; the summary that `publish` makes visible."""
-    result = _attribute_result(files.folder) if plan.attributes else _vector_result(files.folder)
+    with services.db.read() as tx:
+        known = known_groups(tx, files.cluster_id)
+    result = (_attribute_result if plan.attributes else _vector_result)(files.folder, known)
     artifacts = Artifacts(services.blobs, files.prefix)
     terms = Terms(len(result.groups))
     members = files.folder / "members.parquet"
     write_table(str(members), MEMBERS, _member_blocks(services, tenant, files.folder, result, terms))
     _name(result.groups, terms)
     groups = files.folder / "clusters.parquet"
-    ids, _ = _documents(files.folder)
+    ids, _ = documents_of(files.folder)
     write_table(str(groups), CLUSTERS, iter([_cluster_columns(plan, files, found, result, ids)]))
     manifest = files.folder / "manifest.json"
     summary = _summary(plan, found, result, artifacts)
@@ -118,29 +105,34 @@ def write_results(
     return summary
 
 
-def _vector_result(folder: Path) -> _Result:
+def _vector_result(folder: Path, known: Known) -> _Result:
     labels = np.load(folder / "labels.npy")
     distances, centroids = np.load(folder / "distances.npy"), np.load(folder / "centroids.npy")
-    described = orjson.loads((folder / "groups.json").read_bytes())
+    described, recognized = orjson.loads((folder / "groups.json").read_bytes()), read_recognized(folder)
     order = np.lexsort((np.arange(len(labels)), distances, labels))
     starts = np.searchsorted(labels[order], np.arange(len(centroids) + 1))
+    names = given_out("cl_", [each.name for each in recognized], known)
     groups = [
         Group(
-            f"cl_{number}",
+            names[number],
             order[starts[number] : starts[number + 1]],
             centroids[number].tolist(),
             each["variance"],
             each["stability"],
+            each["distance_quantiles"],
+            **known.kept_label(names[number], recognized[number].weight),
         )
         for number, each in enumerate(described)
     ]
     if (folder / "branches.json").exists():
-        groups = _depth_first([*_branches(orjson.loads((folder / "branches.json").read_bytes()), groups), *groups])
+        branches = orjson.loads((folder / "branches.json").read_bytes())
+        found = orjson.loads((folder / "branch_names.json").read_bytes())
+        groups = _depth_first([*_branches(branches, groups, given_out("br_", found, known)), *groups])
     probabilities, origin = np.load(folder / "probabilities.npy"), np.load(folder / "origin.npy")
     return _Result(groups, order[: starts[0]], distances, probabilities, origin, np.load(folder / "coordinates.npy"))
 
 
-def _branches(found: Sequence[Mapping[str, Any]], leaves: Sequence[Group]) -> list[Group]:
+def _branches(found: Sequence[Mapping[str, Any]], leaves: Sequence[Group], names: Sequence[str]) -> list[Group]:
     """Groups of groups; the leaves are told where they belong. A branch is represented by its leaves, each in turn."""
     branches = []
     for number, each in enumerate(found):
@@ -151,10 +143,10 @@ def _branches(found: Sequence[Mapping[str, Any]], leaves: Sequence[Group]) -> li
         spread = np.array([leaf.variance for leaf in own]) + ((centroids - centre) ** 2).sum(axis=1)
         places = np.concatenate([np.arange(size) for size in sizes])
         rows = np.concatenate([leaf.rows for leaf in own])[np.argsort(places, kind="stable")]
-        parent = None if each["parent"] is None else f"br_{each['parent']}"
+        parent = None if each["parent"] is None else names[each["parent"]]
         branches.append(
             Group(
-                f"br_{number}",
+                names[number],
                 rows,
                 centre.tolist(),
                 float(sizes @ spread / sizes.sum()),
@@ -164,20 +156,23 @@ def _branches(found: Sequence[Mapping[str, Any]], leaves: Sequence[Group]) -> li
             )
         )
         for leaf in own:
-            leaf.parent, leaf.level = f"br_{number}", each["level"] + 1
+            leaf.parent, leaf.level = names[number], each["level"] + 1
     return branches
 
 
-def _attribute_result(folder: Path) -> _Result:
+def _attribute_result(folder: Path, known: Known) -> _Result:
     rows = len(np.load(folder / "pks.npy"))
     found = orjson.loads((folder / "attribute_groups.json").read_bytes())
     parents = {each["parent"] for each in found}
+    names = named_by_values(found, known)
     groups = [
         Group(
-            each["id"],
+            names[each["id"]],
             np.array(each["rows"], np.int64),
+            values=each["values"],
             label=each["label"],
-            parent=each["parent"],
+            source=VALUES,
+            parent=each["parent"] and names[each["parent"]],
             level=each["level"],
             leaf=each["id"] not in parents,
         )
@@ -201,7 +196,7 @@ def _depth_first(groups: Sequence[Group]) -> list[Group]:
     return ordered
 
 
-def _documents(folder: Path) -> tuple[list[str], list[str]]:
+def documents_of(folder: Path) -> tuple[list[str], list[str]]:
     """Of every row the document's id and its collection's."""
     spans = orjson.loads((folder / "rows.json").read_bytes())
     ids = [identity for span in spans for identity in span["ids"]]
@@ -212,7 +207,7 @@ def _member_blocks(
     services: Services, tenant: Tenant, folder: Path, result: _Result, terms: Terms
 ) -> Iterator[Mapping[str, Sequence[Any]]]:
     """The members' columns, a row group at a time; each payload is read once, for its slice and for keywords."""
-    ids, of_collection = _documents(folder)
+    ids, of_collection = documents_of(folder)
     pks = np.load(folder / "pks.npy")
     leaves = [(number, group) for number, group in enumerate(result.groups) if group.leaf]
     order = np.concatenate([*(group.rows for _, group in leaves), result.noise])
@@ -259,7 +254,7 @@ def _count(
 
 def _name(groups: Sequence[Group], terms: Terms) -> None:
     keywords = terms.keywords()
-    labels = unique_labels(keywords)
+    labels = unique_labels(keywords, {group.label for group in groups if group.label is not None})
     for group, words, label in zip(groups, keywords, labels, strict=True):
         group.keywords = words
         group.label = group.label or label
@@ -288,6 +283,10 @@ def _cluster_columns(
         "run_id": [files.run_id] * count,
         "created_at": [files.created_at] * count,
         "stability": [group.stability for group in groups],
+        "distance_quantiles": [group.quantiles for group in groups],
+        "proposed": [False] * count,
+        "label_source": [group.source for group in groups],
+        "attribute_values": [group.values and orjson.dumps(group.values).decode() for group in groups],
         "representatives": [[ids[row] for row in group.rows[:REPRESENTATIVES]] for group in groups],
         **_places(result),
     }
@@ -317,6 +316,7 @@ def _summary(plan: Plan, found: Mapping[str, Any], result: _Result, artifacts: A
         "vectors_clustered": None if plan.attributes else documents - noise,
         "documents_without_vector": found["without_vector"],
         "documents_fitted": found["sampled"],
+        "changes": found["changes"],
         **found["map"],
         "metrics": found["metrics"],
         "warnings": found["warnings"],

@@ -184,6 +184,6 @@ def _step_back(tx: Connection, services: Services, tenant: Tenant, definition: R
     else:
         changes = definition_summary(orjson.loads(before.resource))
         changes.update(last_run_id=before.id, last_executed_at=before.completed_at)
-        groups = artifacts_of(services, tenant, before.id).groups(["label", "keywords"])
+        groups = artifacts_of(services, tenant, before).groups(["label", "keywords"])
         text = run_text((group["label"], group["keywords"]) for group in groups)
     change_cluster(tx, definition.pk, changes, iso(services.clock.now()), run_text=text)

@@ -119,7 +119,7 @@ def _succeeded(run: Row[Any]) -> Row[Any]:
 def _answer(
     services: Services, tenant: Tenant, body: ExecuteClusterRequest, run: Row[Any], seconds: float
 ) -> dict[str, Any]:
-    artifacts = artifacts_of(services, tenant, run.id)
+    artifacts = artifacts_of(services, tenant, run)
     prefix = artifact_prefix(tenant.internal_id, tenant.namespace_id, run.id)
     kept = body.store_results or body.save_artifacts
     answer = answers.execution(run, artifacts, seconds, members=body.include_members, kept=kept)

@@ -20,11 +20,13 @@ from coterie.clusters.service import change_cluster
 from coterie.jobs import queue
 from coterie.jobs.job import Canceled, Job
 from coterie.kit.clock import iso
-from coterie.runs.artifacts import artifact_prefix, artifacts_of
+from coterie.runs.artifacts import artifact_prefix, artifacts_of, read_names
 from coterie.runs.attributes import group_documents
+from coterie.runs.identity import edits_of, known_groups, remember, save_earlier
 from coterie.runs.loading import check_collections, load_vectors
 from coterie.runs.plan import Plan
-from coterie.runs.results import RunFiles, save_earlier_map, write_results
+from coterie.runs.queries import run_before
+from coterie.runs.results import RunFiles, documents_of, write_results
 from coterie.runs.retention import retire_runs
 from coterie.runs.telling import tell_run
 from coterie.store.tables import clusters, runs
@@ -44,6 +46,7 @@ class ClusterRun:
         job = replace(job, about=lambda tx: check_collections(tx, tenant, plan.collection_ids))
         files = RunFiles(
             run.id,
+            run.cluster_id,
             run.created_at,
             self._scratch(run.id),
             artifact_prefix(tenant.internal_id, tenant.namespace_id, run.id),
@@ -77,26 +80,21 @@ class ClusterRun:
         loaded = job.step("load", lambda: self._load(tenant, plan, run, folder), share=0.02)
         fit = job.compute("fit", "coterie.runs.stages:fit", arguments, begin=0.15, end=0.5)
         fitted = job.step("fit", fit, share=0.15)
-        look = job.compute("characterize", "coterie.runs.stages:characterize", arguments, begin=0.5, end=0.6)
-        measured = job.step("characterize", look, share=0.5)
+        meet = job.compute("recognize", "coterie.runs.stages:recognize", arguments, begin=0.5, end=0.52)
+        recognized = job.step("recognize", meet, share=0.5)
+        look = job.compute("characterize", "coterie.runs.stages:characterize", arguments, begin=0.52, end=0.6)
+        measured = job.step("characterize", look, share=0.52)
         draw = job.compute("map", "coterie.runs.stages:draw", arguments, begin=0.6, end=0.7)
         drawn = job.step("map", draw, share=0.6)
-        return {**loaded, **fitted, "metrics": measured, "map": drawn}
+        return {**loaded, **fitted, **recognized, **measured, "map": drawn}
 
     def _load(self, tenant: Tenant, plan: Plan, run: Row[Any], folder: Path) -> dict[str, Any]:
         loaded = load_vectors(self.services, tenant, plan, folder)
-        earlier = self._run_before(run)
-        if earlier is not None and plan.layout_stability != "none":
-            save_earlier_map(artifacts_of(self.services, tenant, earlier), plan, folder)
-        return loaded
-
-    def _run_before(self, run: Row[Any]) -> str | None:
-        """The newest run of the same definition that has completed."""
-        if run.cluster_id is None:
-            return None
-        done = select(runs.c.id).where(runs.c.cluster_id == run.cluster_id, runs.c.status == queue.COMPLETED)
         with self.services.db.read() as tx:
-            return tx.scalar(done.order_by(runs.c.created_at.desc(), runs.c.pk.desc()).limit(1))
+            before, known = run_before(tx, run), known_groups(tx, run.cluster_id)
+        if before is not None:
+            save_earlier(artifacts_of(self.services, tenant, before), known, plan, folder, documents_of(folder))
+        return loaded
 
     def _find(self, run_id: str) -> Row[Any]:
         with self.services.db.read() as tx:
@@ -135,6 +133,10 @@ class ClusterRun:
         """Make the result visible: the run, its definition and the task, all at once."""
         now = iso(self.services.clock.now())
         outputs = [summary["parquet_path"], summary["members_key"]]
+        try:
+            found = read_names(self.services.blobs.path(summary["parquet_path"]))
+        except FileNotFoundError as error:  # what the run was about is gone, and its files with it
+            raise Canceled from error
         with self.services.db.write() as tx:
             run = tx.execute(select(runs).where(runs.c.id == run_id)).first()
             if run is None:
@@ -142,11 +144,12 @@ class ClusterRun:
             if run.status == queue.COMPLETED:
                 return
             job.about(tx)
-            shown = {**summary["run"], "status": "completed", "completed_at": now}
+            edits = edits_of(remember(tx, run, found, now), {each["cluster_id"] for each in found})
+            shown = {**summary["run"], **edits, "status": "completed", "completed_at": now}
             _change_run(tx, run, queue.COMPLETED, shown)
             changes = {**summary["cluster"], "status": queue.COMPLETED, "error": None, "last_executed_at": now}
             changes["last_run_id"] = run_id
-            self._mark_cluster(tx, run, changes, summary["text"])
+            self._mark_cluster(tx, run, changes, "\n".join([summary["text"], *edits["label_overrides"].values()]))
             tell_run(tx, run_id, "cluster.execution.completed", now)
             self.services.on_run_completed(tx, run_id, now)
             if not job.complete(tx, outputs, warnings=summary["run"]["warnings"]):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from coterie.compute.executor import StageError
 from coterie.engine.arrays import NOISE, ORIGINS, Labels, Matrix, unit_rows
 from coterie.engine.clustering import cluster
-from coterie.engine.describe import describe
+from coterie.engine.describe import describe, quantiles
 from coterie.engine.errors import EngineError
 from coterie.engine.hdbscan import prepare as compile_kernels
 from coterie.engine.hierarchy import MOST_GROUPS, branches
@@ -22,6 +22,7 @@ from coterie.engine.quality import quality
 from coterie.engine.reduction import reduce, whiten
 from coterie.engine.specs import REDUCTIONS, SPECS, Reduction, by_cosine, is_map
 from coterie.engine.sweep import suggest
+from coterie.runs import recognition
 
 Report = Callable[[float], None]
 
@@ -38,7 +39,7 @@ def prepare(report: Report) -> float:
 
 
 def fit(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
-    """`vectors.npy` (n, d) to `labels.npy`, `probabilities.npy`; with `normalize`, `unit.npy` takes the vectors' place,
+    """`vectors.npy` (n, d) to `fitted.npz`, `probabilities.npy`; with `normalize`, `unit.npy` takes the vectors' place,
     and where they are whitened or reduced `space.npy` (n, p) holds what was clustered.
 
     Raises StageError for what the engine refuses.
@@ -66,50 +67,85 @@ def fit(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
         )
     except EngineError as error:
         raise StageError(error.code, error.message) from error
-    np.save(scratch / "labels.npy", found.labels)
+    np.savez(
+        scratch / "fitted.npz",
+        labels=found.labels,
+        stability=np.empty(0) if found.stability is None else found.stability,
+        parting=np.empty(0) if found.parting is None else found.parting,
+    )
     np.save(scratch / "probabilities.npy", found.probabilities)
     np.save(scratch / "origin.npy", found.origin)
-    if found.stability is not None:
-        np.save(scratch / "stability.npy", found.stability)
-    if found.parting is not None:
-        np.save(scratch / "parting.npy", found.parting)
     return {
-        "groups": found.groups,
-        "noise": int((found.labels == NOISE).sum()),
         "sampled": int(found.sampled.sum()),
         "warnings": [advice.message for advice in found.advice],
     }
 
 
-def characterize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, float]:
-    """Labels to `centroids.npy`, `distances.npy` and `groups.json`; the measures of quality."""
+def recognize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, int]:
+    """`fitted.npz` to `labels.npy`, what people merged made one, and `recognized.json`, what each group was in the run
+    before."""
+    scratch = Path(folder)
+    with np.load(scratch / "fitted.npz") as fitted:
+        labels = fitted["labels"]
+    earlier = recognition.load(scratch)
+    found = [recognition.Recognized()] * (int(labels.max(initial=NOISE)) + 1)
+    if earlier is not None:
+        labels, found = recognition.recognize(earlier, _vectors(scratch, plan), labels)
+    np.save(scratch / "labels.npy", labels)
+    (scratch / "recognized.json").write_bytes(orjson.dumps([tuple(each) for each in found]))
+    return {"groups": len(found), "noise": int((labels == NOISE).sum())}
+
+
+def characterize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
+    """Labels to `centroids.npy`, `distances.npy` and `groups.json`; the measures of quality, and what changed."""
     scratch = Path(folder)
     matrix = _vectors(scratch, plan)
     labels = np.load(scratch / "labels.npy")
     found = describe(matrix, labels)
     np.save(scratch / "centroids.npy", found.centroids)
     np.save(scratch / "distances.npy", found.distances)
-    stability = _optional(scratch / "stability.npy")
+    stability, parting = _of_tree(scratch, labels)
+    reaches = quantiles(labels, found.distances, len(found.sizes))
     groups = [
-        {"variance": float(variance), "stability": None if stability is None else float(stability[number])}
+        {
+            "variance": float(variance),
+            "stability": None if stability is None else float(stability[number]),
+            "distance_quantiles": reaches[number].tolist(),
+        }
         for number, variance in enumerate(found.variances)
     ]
     (scratch / "groups.json").write_bytes(orjson.dumps(groups))
+    earlier = recognition.load(scratch)
     if plan["hierarchical"] and len(groups) <= MOST_GROUPS:
-        tree = branches(
-            found.centroids,
-            depth=plan["max_hierarchy_depth"],
-            per_level=plan["groups_per_level"],
-            parting=_optional(scratch / "parting.npy"),
-        )
+        depth, per_level = plan["max_hierarchy_depth"], plan["groups_per_level"]
+        tree = branches(found.centroids, depth=depth, per_level=per_level, parting=parting)
         (scratch / "branches.json").write_bytes(orjson.dumps([branch._asdict() for branch in tree]))
-    report(0.5)
-    if not plan["metrics"]:
-        return {}
+        known = [None] * len(tree) if earlier is None else recognition.branch_names(earlier, labels, tree, found)
+        (scratch / "branch_names.json").write_bytes(orjson.dumps(known))
+    report(0.4)
+    measures = _measures(scratch, plan, matrix, labels, found.distances) if plan["metrics"] else {}
+    if earlier is None:
+        return {"metrics": measures, "changes": None}
+    names = [each.name for each in recognition.read_recognized(scratch)]
+    return {"metrics": measures, "changes": recognition.what_changed(earlier, found, labels, names)}
+
+
+def _measures(
+    scratch: Path, plan: dict[str, Any], matrix: Matrix, labels: Labels, distances: NDArray[np.float32]
+) -> dict[str, float]:
     density = plan["algorithm"] in ("hdbscan", "dbscan", "optics")
     cosine = plan["normalize"] or by_cosine(SPECS[plan["algorithm"]](**plan["params"]))
     measures = quality(np.asarray(matrix), labels, cosine=cosine, density=density, seed=plan["seed"])
-    return {**measures, **_shares(np.load(scratch / "origin.npy"), labels, found.distances)}
+    return {**measures, **_shares(np.load(scratch / "origin.npy"), labels, distances)}
+
+
+def _of_tree(scratch: Path, labels: Labels) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Of the fitted tree how long each group lasts and where the groups part; None where it has not these groups: it
+    has none, or people made one of several."""
+    with np.load(scratch / "fitted.npz") as fitted:
+        if int(fitted["labels"].max(initial=NOISE)) != int(labels.max(initial=NOISE)):
+            return None, None
+        return tuple(fitted[name] if fitted[name].size else None for name in ("stability", "parting"))  # type: ignore[return-value]
 
 
 def draw(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, str]:

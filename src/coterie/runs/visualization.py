@@ -34,11 +34,11 @@ def visualization(name: str, run: Row[Any], artifacts: Artifacts, asked: Wanted)
     if not axes:
         raise BadRequest("a grouping by attributes has no map")
     groups = artifacts.groups(["cluster_id", "label", "num_members", "parent_cluster_id", "hierarchy_level", *axes])
-    manifest = artifacts.manifest()
+    total = artifacts.count()
     columns = ["document_id", "collection_id", "cluster_id", *axes]
     points: dict[str, list[Any]] = {name: [] for name in columns}
     if not asked.centroids_only:
-        chosen = drawn(manifest["total_members"], asked.max_points, asked.seed)
+        chosen = drawn(total, asked.max_points, asked.seed)
         table = artifacts.chosen_members(chosen, ["point_id", *columns[1:]])
         points = dict(zip(columns, (column.to_pylist() for column in table.columns), strict=True))
     labels = {group["cluster_id"]: group["label"] for group in groups}
@@ -47,8 +47,8 @@ def visualization(name: str, run: Row[Any], artifacts: Artifacts, asked: Wanted)
         "cluster_id": name,
         "run_id": run.id,
         "dimensions": len(axes),
-        "total_points": manifest["total_members"],
-        "noise_points": manifest["members"][NOISE_ID][1],
+        "total_points": total,
+        "noise_points": artifacts.count(NOISE_ID),
         "centroids": [_centroid(group, axes) for group in groups],
         "members": _compact(points) if asked.compact else _objects(points),
     }

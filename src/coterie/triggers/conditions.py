@@ -72,7 +72,7 @@ def drift(services: Services, tenant: Tenant, run: Row[Any]) -> float | None:
     """What share of the documents that came since a run is farther from its nearest centroid than REACH of the run's
     own are from theirs. None where that cannot be said: no groups, too few new documents, no files any more."""
     plan = Plan(**orjson.loads(run.plan))
-    artifacts = artifacts_of(services, tenant, run.id)
+    artifacts = artifacts_of(services, tenant, run)
     try:
         groups, distances = artifacts.groups(), artifacts.distances()
     except FileNotFoundError:

@@ -1,0 +1,183 @@
+"""What people say of groups: a label of their own, a pin, a merge. It holds in the newest run and in those to come."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from coterie.api.context import Tenant
+from coterie.clusters.service import change_cluster
+from coterie.jobs import queue
+from coterie.kit.errors import BadRequest, Conflict, NotFound
+from coterie.runs.artifacts import NOISE_ID
+from coterie.runs.identity import HUMAN
+from coterie.store.tables import clusters, group_labels, groups, runs
+
+HISTORY = 100
+"""Labels of a group that are shown, the newest first."""
+
+
+def label_groups(
+    tx: Connection,
+    tenant: Tenant,
+    run: Row[Any],
+    rows: Sequence[Mapping[str, Any]],
+    labels: Mapping[str, str],
+    now: str,
+) -> dict[str, str]:
+    """Give groups of a run labels, or with an empty one their own back; all that the run then has.
+
+    `rows` are the run's groups. In the definition's newest run the labels are for good. Raises NotFound.
+    """
+    _check_present(rows, labels)
+    run = _fresh(tx, run)
+    shown = orjson.loads(run.resource)
+    overrides = {**(shown.get("label_overrides") or {}), **labels}
+    shown["label_overrides"] = {identity: label for identity, label in overrides.items() if label}
+    _write_run(tx, run, shown)
+    if _is_newest(tx, run):
+        now_shown = {row["cluster_id"]: row["label"] for row in rows}
+        for identity, label in labels.items():
+            now_shown[identity] = change_group(tx, tenant, run, identity, {"label_given": label or None}, now)
+        _follow(tx, run, {}, now, [*now_shown.values(), *(word for row in rows for word in row["keywords"])])
+    return dict(shown["label_overrides"])
+
+
+def change_group(
+    tx: Connection, tenant: Tenant, run: Row[Any], identity: str, changes: Mapping[str, Any], now: str
+) -> str:
+    """Change what is known of a group, and write down its label if that changes; the label. Raises NotFound."""
+    row = find_group(tx, run.cluster_id, identity)
+    resource = {**orjson.loads(row.resource), **changes}
+    one = update(groups).where(groups.c.pk == row.pk)
+    tx.execute(one.values(resource=orjson.dumps(resource).decode()))
+    label: str = resource["label_given"] or resource["label"]
+    if "label_given" in changes:
+        tx.execute(
+            insert(group_labels).values(
+                namespace_id=row.namespace_id,
+                cluster_id=row.cluster_id,
+                group_id=identity,
+                run_id=run.id,
+                user_id=tenant.user_id,
+                label=label,
+                source=HUMAN if resource["label_given"] else resource["label_source"],
+                created_at=now,
+            )
+        )
+    return label
+
+
+def merge_groups(
+    tx: Connection, run: Row[Any], rows: Sequence[Mapping[str, Any]], source: str, into: str, now: str
+) -> None:
+    """Make a group of the definition's newest run a part of another. Raises NotFound, BadRequest."""
+    _check_present(rows, [source, into])
+    run = _fresh(tx, run)
+    if source == into:
+        raise BadRequest("a group is not merged into itself: name another one in 'into'")
+    if orjson.loads(run.plan)["attributes"]:
+        raise BadRequest("groups by attributes are their values: change the documents or the attributes")
+    above = {row["parent_cluster_id"] for row in rows}
+    if {source, into} & above:
+        raise BadRequest("groups of groups are not merged: merge those that are in them")
+    find_group(tx, run.cluster_id, source)
+    find_group(tx, run.cluster_id, into)
+    shown = orjson.loads(run.resource)
+    merged = {**(shown.get("merged_groups") or {}), source: into}
+    shown["merged_groups"] = {part: into if whole == source else whole for part, whole in merged.items()}
+    shown["num_clusters"] -= 1
+    moved = update(groups).where(
+        groups.c.cluster_id == run.cluster_id, (groups.c.id == source) | (groups.c.merged_into == source)
+    )
+    tx.execute(moved.values(merged_into=into))
+    _write_run(tx, run, shown)
+    _follow(tx, run, {"num_clusters": shown["num_clusters"]}, now)
+
+
+def unmerge_group(tx: Connection, run: Row[Any], identity: str, now: str) -> None:
+    """Take a merge back: at once in the run that it was made in, and in the runs to come. Raises NotFound, Conflict."""
+    run = _fresh(tx, run)
+    row = find_group(tx, run.cluster_id, identity)
+    if row.merged_into is None:
+        raise Conflict(f"group '{identity}' is not merged into another one")
+    tx.execute(update(groups).where(groups.c.pk == row.pk).values(merged_into=None))
+    shown = orjson.loads(run.resource)
+    merged = shown.get("merged_groups") or {}
+    if merged.pop(identity, None) is not None:
+        shown.update(merged_groups=merged, num_clusters=shown["num_clusters"] + 1)
+        _write_run(tx, run, shown)
+        _follow(tx, run, {"num_clusters": shown["num_clusters"]}, now)
+
+
+def show_group(tx: Connection, run: Row[Any], identity: str, present: Mapping[str, Any] | None) -> dict[str, Any]:
+    """All that is known of a group: when it was seen, its labels, the groups merged into it, and how it is now
+    (`present`, its row in the newest run, or None). Raises NotFound."""
+    row = find_group(tx, run.cluster_id, identity)
+    own = (group_labels.c.cluster_id == run.cluster_id) & (group_labels.c.group_id == identity)
+    said = tx.execute(select(group_labels).where(own).order_by(group_labels.c.pk.desc()).limit(HISTORY)).all()
+    inside = select(groups.c.id).where(groups.c.cluster_id == run.cluster_id, groups.c.merged_into == identity)
+    known = orjson.loads(row.resource)
+    return {
+        "cluster_id": identity,
+        "label": known["label_given"] or known["label"],
+        "label_source": HUMAN if known["label_given"] else known["label_source"],
+        "pinned": known["pinned"],
+        "values": known["values"],
+        "first_run_id": known["first_run_id"],
+        "first_seen_at": known["first_seen_at"],
+        "last_run_id": known["last_run_id"],
+        "last_seen_at": known["last_seen_at"],
+        "merged_into": row.merged_into,
+        "merged_groups": list(tx.scalars(inside.order_by(groups.c.pk))),
+        "member_count": None if present is None else present["num_members"],
+        "keywords": [] if present is None else present["keywords"],
+        "history": [
+            {key: getattr(each, key) for key in ("label", "source", "run_id", "user_id", "created_at")} for each in said
+        ],
+    }
+
+
+def find_group(tx: Connection, cluster_id: str, identity: str) -> Row[Any]:
+    """A group that a definition has or had. Raises NotFound."""
+    row = tx.execute(select(groups).where(groups.c.cluster_id == cluster_id, groups.c.id == identity)).first()
+    if row is None:
+        raise NotFound(
+            f"group '{identity}' is not one of this cluster; GET /v1/clusters/{cluster_id}/groups lists them"
+        )
+    return row
+
+
+def _check_present(rows: Sequence[Mapping[str, Any]], identities: Sequence[str] | Mapping[str, str]) -> None:
+    present = {row["cluster_id"] for row in rows}
+    for identity in identities:
+        if identity == NOISE_ID:
+            raise BadRequest("what is in no group ('-1') has no label and is not merged")
+        if identity not in present:
+            raise NotFound(f"group '{identity}' is not in this run")
+
+
+def _fresh(tx: Connection, run: Row[Any]) -> Row[Any]:
+    """The run as it is now: it may have been changed since it was read. Raises NotFound."""
+    row = tx.execute(select(runs).where(runs.c.pk == run.pk)).first()
+    if row is None:
+        raise NotFound(f"run '{run.id}' does not exist in this namespace")
+    return row
+
+
+def _is_newest(tx: Connection, run: Row[Any]) -> bool:
+    newest = select(func.max(runs.c.pk)).where(runs.c.cluster_id == run.cluster_id, runs.c.status == queue.COMPLETED)
+    return run.cluster_id is not None and bool(tx.scalar(newest) == run.pk)
+
+
+def _write_run(tx: Connection, run: Row[Any], shown: Mapping[str, Any]) -> None:
+    tx.execute(update(runs).where(runs.c.pk == run.pk).values(resource=orjson.dumps(shown).decode()))
+
+
+def _follow(
+    tx: Connection, run: Row[Any], changes: Mapping[str, Any], now: str, words: Sequence[str] | None = None
+) -> None:
+    """Let the definition show what its newest run has become, and be found by these words of it."""
+    row = tx.execute(select(clusters).where(clusters.c.id == run.cluster_id)).one()
+    change_cluster(tx, row.pk, changes, now, run_text=None if words is None else "\n".join(words))

@@ -1,0 +1,187 @@
+"""Groups found again, in a run's scratch folder: the stage between the fit and the description of its groups.
+
+`earlier.npz` holds the groups of the run before, and of each document the number of its group there, or -1 for noise,
+or ABSENT. What people merged stays merged: a group that is new, and came out of one that others were merged into, is a
+part of it still.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from coterie.engine.arrays import NOISE, Labels, Matrix
+from coterie.engine.clustering import by_size
+from coterie.engine.describe import Description, describe
+from coterie.engine.hierarchy import Branch
+from coterie.engine.match import MOST, Grouping, agreement, changes, match, shared
+
+ABSENT = -2
+"""The number of a document that the run before did not have."""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The groups that held documents in the run before, and the branches above them: `names`; `above`, the number of
+    each one's branch or -1; `levels`; which are `leaves`; `joined`, which ones others were merged into; and of this
+    run's rows the number of the `group` that each was in."""
+
+    names: list[str]
+    above: NDArray[np.int64]
+    levels: NDArray[np.int64]
+    leaves: NDArray[np.bool_]
+    joined: NDArray[np.bool_]
+    grouping: Grouping
+    group: Labels
+
+    def among(self, chosen: NDArray[np.int64]) -> Grouping:
+        """Some of the groups only."""
+        whole = self.grouping
+        return Grouping(whole.sizes[chosen], whole.centroids[chosen], whole.radii[chosen])
+
+
+class Recognized(NamedTuple):
+    """Of a group its name in the run before, None for a new one, and how alike the two are, 0 to 1."""
+
+    name: str | None = None
+    weight: float = 0.0
+
+
+def save(folder: Path, rows: Sequence[dict[str, Any]], joined: set[str], group: Labels) -> None:
+    """The groups of an earlier run, as `clusters.parquet` has them, to `earlier.npz`."""
+    numbers = {row["cluster_id"]: number for number, row in enumerate(rows)}
+    branches = {row["parent_cluster_id"] for row in rows}
+    width = max((len(row["centroid_vector"]) for row in rows), default=0)
+    np.savez(
+        folder / "earlier.npz",
+        names=np.array(list(numbers), str),
+        above=np.array([numbers.get(row["parent_cluster_id"], -1) for row in rows], np.int64),
+        levels=np.array([row["hierarchy_level"] for row in rows], np.int64),
+        leaves=np.array([row["cluster_id"] not in branches for row in rows], bool),
+        joined=np.array([row["cluster_id"] in joined for row in rows], bool),
+        sizes=np.array([row["num_members"] for row in rows], np.int64),
+        centroids=np.array([row["centroid_vector"] for row in rows], float).reshape(len(rows), width),
+        radii=np.sqrt(np.array([row["variance"] for row in rows], float)),
+        group=group,
+    )
+
+
+def load(folder: Path) -> Earlier | None:
+    """What `save` wrote, if it did."""
+    path = folder / "earlier.npz"
+    if not path.exists():
+        return None
+    with np.load(path) as held:
+        grouping = Grouping(held["sizes"], held["centroids"], held["radii"])
+        above, levels, leaves, joined = (held[name] for name in ("above", "levels", "leaves", "joined"))
+        return Earlier(held["names"].tolist(), above, levels, leaves, joined, grouping, held["group"])
+
+
+def recognize(earlier: Earlier, matrix: Matrix, labels: Labels) -> tuple[Labels, list[Recognized]]:
+    """The labels (n) with what people merged made one, and what each group was in the run before."""
+    leaves = np.flatnonzero(earlier.leaves)
+    before = _renumbered(earlier.group, leaves)
+    known = earlier.group != ABSENT
+    after = _grouping(describe(matrix, labels))
+    matching = match(earlier.among(leaves), after, before[known], labels[known])
+    partner = matching.partner
+    pairs = shared(before[known], labels[known], len(leaves), len(after.sizes))
+    home = _homes(pairs, partner, np.flatnonzero(earlier.joined[leaves]))
+    target = np.where((partner < 0) & (home >= 0), home, np.arange(len(partner)))
+    whole = np.where(labels == NOISE, NOISE, target[labels]).astype(np.int32)
+    final = by_size(whole)
+    first = np.unique(final, return_index=True)
+    own = whole[first[1][first[0] != NOISE]]
+    names = [earlier.names[leaves[partner[number]]] if partner[number] >= 0 else None for number in own]
+    return final, [Recognized(name, float(weight)) for name, weight in zip(names, matching.weight[own], strict=True)]
+
+
+def branch_names(earlier: Earlier, labels: Labels, branches: Sequence[Branch], found: Description) -> list[str | None]:
+    """Each branch's name in the run before, by level; None for a new one."""
+    names: list[str | None] = [None] * len(branches)
+    known = earlier.group != ABSENT
+    for level in {branch.level for branch in branches}:
+        chosen = np.array([number for number, branch in enumerate(branches) if branch.level == level])
+        of_leaf = np.full(len(found.sizes) + 1, NOISE, np.int32)  # the last is for noise
+        for at, number in enumerate(chosen):
+            of_leaf[list(branches[number].leaves)] = at
+        there = np.flatnonzero(~earlier.leaves & (earlier.levels == level))
+        before = _renumbered(_raised(earlier, level), there)
+        after = _grouping(describe_branches(found, [branches[number].leaves for number in chosen]))
+        partner = match(earlier.among(there), after, before[known], of_leaf[labels][known]).partner
+        for number, at in zip(chosen, partner, strict=True):
+            names[number] = earlier.names[there[at]] if at >= 0 else None
+    return names
+
+
+def describe_branches(found: Description, leaves: Sequence[Sequence[int]]) -> Description:
+    """The same of groups of groups: sizes, centres and spreads of all that is in them."""
+    sizes, centroids, variances = [], [], []
+    for own in map(list, leaves):
+        shares = found.sizes[own] / found.sizes[own].sum()
+        centre = shares @ found.centroids[own].astype(np.float64)
+        spread = found.variances[own] + ((found.centroids[own] - centre) ** 2).sum(axis=1)
+        sizes.append(found.sizes[own].sum())
+        centroids.append(centre)
+        variances.append(shares @ spread)
+    return Description(
+        np.array(centroids, np.float32), np.array(sizes, np.int64), np.array(variances), found.distances, ()
+    )
+
+
+def what_changed(earlier: Earlier, found: Description, labels: Labels, names: Sequence[str | None]) -> dict[str, Any]:
+    """How many groups were born, died, and so on since the run before, and how far the two agree."""
+    leaves = np.flatnonzero(earlier.leaves)
+    known = earlier.group != ABSENT
+    sides = _renumbered(earlier.group, leaves)[known], labels[known]
+    before = [earlier.names[number] for number in leaves]
+    after = [name or f"new {number}" for number, name in enumerate(names)]
+    told = changes(earlier.among(leaves), _grouping(found), before, after, *sides)
+    return {
+        **{kind: len(each) for kind, each in asdict(told).items()},
+        **agreement(*sides),
+        "documents_in_both": int(known.sum()),
+    }
+
+
+def read_recognized(folder: Path) -> list[Recognized]:
+    """What the stage wrote of the groups."""
+    return [Recognized(*each) for each in orjson.loads((folder / "recognized.json").read_bytes())]
+
+
+def _grouping(found: Description) -> Grouping:
+    return Grouping(found.sizes, found.centroids.astype(np.float64), np.sqrt(found.variances))
+
+
+def _renumbered(group: Labels, chosen: NDArray[np.int64]) -> Labels:
+    """The numbers of groups as places among the `chosen` ones; noise, absent ones and others stay or become noise."""
+    places = np.full(int(max(group.max(initial=NOISE), chosen.max(initial=NOISE))) + 2, NOISE, np.int32)
+    places[chosen] = np.arange(len(chosen))
+    return np.where(group >= 0, places[group], NOISE).astype(np.int32)
+
+
+def _raised(earlier: Earlier, level: int) -> Labels:
+    """Of each row the number of the branch of a level that it is in, or noise."""
+    at = np.arange(len(earlier.names))
+    for _ in range(int(earlier.levels.max(initial=0))):
+        deeper = (at >= 0) & (earlier.levels[at] > level)
+        at = np.where(deeper, earlier.above[at], at)
+    at[earlier.levels[at] != level] = NOISE
+    return np.where(earlier.group >= 0, at[earlier.group], earlier.group).astype(np.int32)
+
+
+def _homes(pairs: Any, partner: NDArray[np.int64], joined: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each group the number of the group that is one with it by a merge: the one that took over what more than half
+    of its rows were in; -1 for none."""
+    home = np.full(len(partner), -1)
+    owner = {int(before): number for number, before in enumerate(partner) if before >= 0}
+    totals = np.maximum(np.asarray(pairs.sum(axis=0)).ravel(), 1)
+    for before in joined:
+        if int(before) in owner:
+            given = np.asarray(pairs[[before], :].todense()).ravel()
+            home[given > MOST * totals] = owner[int(before)]
+    return home
