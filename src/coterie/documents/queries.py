@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from coterie.api.context import Tenant
 from coterie.documents.collections import spaces_of
@@ -18,6 +18,7 @@ from coterie.listing.field_index import FieldIndex
 from coterie.listing.scan import narrowed
 from coterie.listing.sql import Source
 from coterie.listing.tree import Listable, ListQuery, Node
+from coterie.store.dialects import among
 from coterie.store.tables import document_fields, documents
 from coterie.store.vectors import Matrix, Space, VectorStore
 
@@ -39,7 +40,7 @@ SOURCE = Source(
 @dataclass(frozen=True)
 class Members:
     """The documents of a collection that have a vector of one name: `pks` (n), `ids` (n) and `keys` (n) into its
-    space, and how many documents do not have one."""
+    space, how many documents do not have one, and the largest key that any document of the collection has."""
 
     space: Space
     dimensions: int | None
@@ -47,6 +48,7 @@ class Members:
     ids: list[str]
     keys: NDArray[np.int64]
     without: int
+    last_pk: int = 0
 
 
 def find_document(tx: Connection, tenant: Tenant, collection_id: str, document_id: str) -> Row[Any]:
@@ -91,14 +93,15 @@ def with_vectors(
 
 
 def load_members(
-    tx: Connection, tenant: Tenant, collection_id: str, vector_name: str, where: Node | None = None
+    tx: Connection, tenant: Tenant, collection_id: str, vector_name: str, where: Node | None = None, after: int = 0
 ) -> Members:
-    """Which documents of a collection, of those that match, can be clustered by a vector, in the order they came."""
+    """Which documents of a collection, of those that match and have a key larger than `after`, can be clustered by a
+    vector, in the order they came."""
     pks: list[int] = []
     ids: list[str] = []
     keys: list[int] = []
     without = 0
-    for pk, identity, text in _matching(tx, tenant, collection_id, where):
+    for pk, identity, text in _matching(tx, tenant, collection_id, where, after):
         value = orjson.loads(text).get(vector_name)
         if value is None:
             without += 1
@@ -108,7 +111,9 @@ def load_members(
         keys.append(value)
     space = Space(tenant.namespace_id, collection_id, vector_name)
     dimensions = spaces_of(tx, collection_id).get(vector_name)
-    return Members(space, dimensions, np.array(pks, np.int64), ids, np.array(keys, np.int64), without)
+    newest = select(func.max(documents.c.pk)).where(documents.c.collection_id == collection_id)
+    last = tx.scalar(newest) or 0
+    return Members(space, dimensions, np.array(pks, np.int64), ids, np.array(keys, np.int64), without, last)
 
 
 def read_matrix(store: VectorStore, members: Sequence[Members], out: Matrix) -> None:
@@ -142,13 +147,39 @@ def all_documents(
     return np.array([pk for pk, _ in rows], np.int64), [identity for _, identity in rows]
 
 
-def _matching(tx: Connection, tenant: Tenant, collection_id: str, where: Node | None) -> Iterator[tuple[int, str, str]]:
+def members_named(
+    tx: Connection, tenant: Tenant, collection_id: str, vector_name: str, identities: Sequence[str]
+) -> Members:
+    """The same of the documents of those ids that are there and have the vector."""
+    pks: list[int] = []
+    ids: list[str] = []
+    keys: list[int] = []
+    for start in range(0, len(identities), READ_ROWS):
+        found = select(documents.c.pk, documents.c.id, documents.c.vectors).where(
+            documents.c.namespace_id == tenant.namespace_id,
+            documents.c.collection_id == collection_id,
+            among(tx, documents.c.id, list(identities[start : start + READ_ROWS])),
+        )
+        for row in tx.execute(found.order_by(documents.c.pk)):
+            value = orjson.loads(row.vectors).get(vector_name)
+            if value is not None:
+                pks.append(row.pk)
+                ids.append(row.id)
+                keys.append(value)
+    space = Space(tenant.namespace_id, collection_id, vector_name)
+    dimensions = spaces_of(tx, collection_id).get(vector_name)
+    return Members(space, dimensions, np.array(pks, np.int64), ids, np.array(keys, np.int64), 0)
+
+
+def _matching(
+    tx: Connection, tenant: Tenant, collection_id: str, where: Node | None, after: int = 0
+) -> Iterator[tuple[int, str, str]]:
     """Key, id and the JSON of the vectors' keys of the documents that match, in the order they came. As in a list, an
     index on the payload decides or narrows down, and the rest is asked document by document."""
     own = {"namespace_id": tenant.namespace_id, "collection_id": collection_id}
     clause, left = narrowed(tx, where, SOURCE, own)
     columns = [documents.c.pk, documents.c.id, documents.c.vectors, *([] if left is None else [documents.c.resource])]
-    found = select(*columns).where(clause).order_by(documents.c.pk)
+    found = select(*columns).where(clause, documents.c.pk > after).order_by(documents.c.pk)
     for row in tx.execution_options(yield_per=READ_ROWS).execute(found, own):
         if left is None or matches(left, orjson.loads(row.resource)):
             yield row.pk, row.id, row.vectors

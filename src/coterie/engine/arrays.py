@@ -11,8 +11,9 @@ Labels = NDArray[np.int32]
 NOISE = -1
 """The label of a row that belongs to no group."""
 
-ORIGINS = ("fitted", "assigned", "reassigned")
-"""How a row came by its group: in the fit, by its likeness to those that were, or as noise above the budget."""
+ORIGINS = ("fitted", "assigned", "reassigned", "proposed")
+"""How a row came by its group: in the fit, by its likeness to those that were, as noise above the budget, or with
+others that fitted into no group."""
 
 _CHECK_ROWS = 65_536
 

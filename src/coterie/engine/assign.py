@@ -2,17 +2,88 @@
 
 Partitions (k-means): the nearest centroid. Densities (HDBSCAN): the label of the nearest sampled row, unless it is
 farther than the group's own rows are from each other; noise stays noise.
+
+Rows that came after the fit find the group of the nearest centroid, if they are not too far from it; those that fit
+nowhere may be groups of their own, if they are as dense and as tight as groups are.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from coterie.engine.arrays import NOISE, Labels, Matrix
+from coterie.engine.arrays import NOISE, Labels, Matrix, unit_rows
+from coterie.engine.classical import dbscan
+from coterie.engine.describe import QUANTILES
 from coterie.engine.nearest import distances_to, nearest
 from coterie.engine.neighbours import exact_neighbours
+from coterie.engine.specs import DBSCANParams
 
 REACH_QUANTILE = 0.99
 """A row joins a group within the distance that this share of the group's rows keep to their nearest fellow."""
+
+SLACK = 1.1
+"""A later row may be this much farther from a centroid than REACH_QUANTILE of the group's rows: of a small group the
+farthest row says little of how far the next one may be."""
+
+TIGHT = 1.5
+"""A proposed group's radius is at most so many times the largest that a group has."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Of n rows: `labels` (n), `distances` (n) to the nearest centroid, and `probabilities` (n), the share of the
+    group's own rows that are farther from it, 0 for noise."""
+
+    labels: Labels
+    distances: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+
+
+def to_groups(
+    rows: Matrix, centroids: Matrix, quantiles: NDArray[np.float32], *, least_cosine: float | None = None
+) -> Assignment:
+    """Find for each of `rows` (n, d) its group among those with `centroids` (k, d), whose own rows' distances have
+    `quantiles` (k, 21; `describe.QUANTILES`). With `least_cosine` a row joins at this cosine similarity to the centroid
+    at least, whatever the distance."""
+    if len(centroids) == 0 or len(rows) == 0:
+        none = np.zeros(len(rows), np.float32)
+        return Assignment(np.full(len(rows), NOISE, np.int32), none, none.copy())
+    closest = nearest(rows, centroids)
+    distances = distances_to(rows, centroids, closest)
+    if least_cosine is None:
+        reach = [SLACK * np.interp(REACH_QUANTILE, QUANTILES, own) for own in quantiles]
+        fits = distances <= np.array(reach)[closest]
+    else:
+        directions = unit_rows(centroids)
+        fits = np.einsum("ij,ij->i", unit_rows(rows), directions[closest]) >= least_cosine
+    probabilities = np.zeros(len(rows), np.float32)
+    for group in np.unique(closest[fits]):
+        own = fits & (closest == group)
+        probabilities[own] = 1 - np.interp(distances[own], quantiles[group], QUANTILES)
+    return Assignment(np.where(fits, closest, NOISE).astype(np.int32), distances, probabilities)
+
+
+def propose(rows: Matrix, radii: NDArray[np.float64], least: int) -> Labels:
+    """Groups of at least so many among `rows` (n, d) that fitted into none of the groups of these `radii` (k). Labels
+    (n), numbered from 0.
+
+    The groups that there are say how near together rows of one group lie: √2 radii, in many dimensions. What hangs
+    together at that distance (DBSCAN) and is no wider than TIGHT times the widest of them is proposed.
+    """
+    labels = np.full(len(rows), NOISE, np.int32)
+    near = float(np.sqrt(2) * np.median(radii)) if len(radii) else 0.0
+    if len(rows) < least or near == 0:
+        return labels
+    found = dbscan(rows, DBSCANParams(eps=near, min_samples=least)).labels
+    number = 0
+    for group in range(int(found.max(initial=NOISE)) + 1):
+        own = rows[found == group]
+        radius = float(np.sqrt(((own - own.mean(axis=0, dtype=np.float64)) ** 2).sum(axis=1).mean()))
+        if radius <= TIGHT * float(radii.max()):
+            labels[found == group] = number
+            number += 1
+    return labels
 
 
 def by_centroid(rows: Matrix, centroids: Matrix) -> Labels:

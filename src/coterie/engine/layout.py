@@ -45,12 +45,16 @@ def among(matrix: Matrix, chosen: NDArray[np.int64], places: NDArray[np.float32]
     """Places of all rows of `matrix` (n, d), given those (m, p) of its rows `chosen` (m): the mean of the nearest of
     these, by nearness."""
     found = neighbours_among(matrix, matrix[chosen], min(SUPPORT, len(chosen)), seed=seed)
-    nearness = 1 / np.maximum(found.distances, 1e-6 * max(float(found.distances.mean()), 1e-30))
-    nearness[found.indices < 0] = 0
-    nearness /= nearness.sum(axis=1, keepdims=True)
-    placed: NDArray[np.float32] = np.einsum("nk,nkp->np", nearness, places[found.indices]).astype(np.float32)
+    placed = _amid(found, places)
     placed[chosen] = places
     return placed
+
+
+def beside(matrix: Matrix, landmarks: Matrix, places: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Places for rows of `matrix` (n, d) that are not on the map, amid the nearest of its `landmarks` (m, d), which
+    stand at `places` (m, p)."""
+    found = neighbours_among(matrix, landmarks, min(SUPPORT, len(landmarks)), seed=0)
+    return _amid(found, places)
 
 
 def align(places: NDArray[np.float32], earlier: NDArray[np.float32], known: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -62,6 +66,15 @@ def align(places: NDArray[np.float32], earlier: NDArray[np.float32], known: NDAr
     turn, _ = orthogonal_procrustes(places[known] - here, earlier - there)
     turned: NDArray[np.float32] = ((places - here) @ turn + there).astype(np.float32)
     return turned
+
+
+def _amid(found: Neighbours, places: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of the neighbours' places, by nearness."""
+    nearness = 1 / np.maximum(found.distances, 1e-6 * max(float(found.distances.mean()), 1e-30))
+    nearness[found.indices < 0] = 0
+    nearness /= nearness.sum(axis=1, keepdims=True)
+    placed: NDArray[np.float32] = np.einsum("nk,nkp->np", nearness, places[found.indices]).astype(np.float32)
+    return placed
 
 
 def _placed(matrix: Matrix, dimensions: int, neighbours: int, min_dist: float, seed: int) -> NDArray[np.float32]:

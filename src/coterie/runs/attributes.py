@@ -14,8 +14,8 @@ from coterie.engine.attributes import MAX_GROUPS, TooManyGroups, group_by
 from coterie.jobs.job import JobFailed
 from coterie.listing.values import values_at
 from coterie.runs.loading import check_collections, nothing_matches, where_of
+from coterie.runs.members import save_rows
 from coterie.runs.plan import Plan
-from coterie.runs.results import save_rows
 
 MISSING_ADVICE = "every document lacks the attribute: check its path (payload fields need no prefix)"
 

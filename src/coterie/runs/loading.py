@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from coterie.engine.specs import REDUCTIONS, SPECS
 from coterie.jobs.job import JobFailed
 from coterie.listing.filters import parse_filters
 from coterie.listing.tree import And, Node
+from coterie.runs.members import save_rows
 from coterie.runs.plan import Plan
-from coterie.runs.results import save_rows
 from coterie.store.tables import collections
 
 
@@ -64,7 +65,23 @@ def load_vectors(services: Services, tenant: Tenant, plan: Plan, folder: Path) -
     save_vectors(services, members, folder)
     save_rows(folder, [(each.space.collection_id, each.pks, each.ids) for each in members])
     without = sum(each.without for each in members)
-    return {"documents": total, "without_vector": without, "feature": plan.vector_names[-1]}
+    seen = {each.space.collection_id: each.last_pk for each in members}
+    return {
+        "documents": total,
+        "without_vector": without,
+        "feature": plan.vector_names[-1],
+        "data": {"digest": digest_of(members), "last_pks": seen},
+    }
+
+
+def digest_of(members: Sequence[documents.Members]) -> str:
+    """What tells one state of the data from another: a vector that is written anew has another key."""
+    found = blake2b(digest_size=16)
+    for each in members:
+        found.update(each.space.collection_id.encode())
+        found.update(each.pks.tobytes())
+        found.update(each.keys.tobytes())
+    return found.hexdigest()
 
 
 def save_vectors(services: Services, members: Sequence[documents.Members], folder: Path) -> None:

@@ -18,7 +18,12 @@ DEPTH = 3
 @dataclass(frozen=True)
 class Plan:
     """A run's snapshot. `vector_names` are the names that its vectors may have, the first that a collection has counts;
-    for a run by attributes they are empty and `attributes` is not. A document that takes part matches all `filters`."""
+    for a run by attributes they are empty and `attributes` is not. A document that takes part matches all `filters`.
+
+    With the mode `assign` the documents that came since the definition's newest run join its groups, at a cosine
+    similarity of `assignment_threshold` at least if that is given; with `composite` the groups of `source_runs` take
+    the place of documents.
+    """
 
     collection_ids: list[str]
     algorithm: str
@@ -39,6 +44,9 @@ class Plan:
     layout_stability: str = "align"
     seed: int = DEFAULT_SEED
     filters: list[dict[str, Any]] = field(default_factory=list)
+    mode: str = "full"
+    assignment_threshold: float | None = None
+    source_runs: list[str] = field(default_factory=list)
 
 
 def of_definition(resource: Mapping[str, Any]) -> Plan:

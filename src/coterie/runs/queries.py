@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Row, bindparam, select
 
 from coterie.api.context import Tenant
 from coterie.clusters.queries import find_cluster
 from coterie.jobs import queue
-from coterie.kit.errors import NotFound
+from coterie.kit.errors import BadRequest, NotFound
 from coterie.listing.answer import Listed, run_list
 from coterie.listing.sql import Source
 from coterie.listing.tree import NEWEST_FIRST, Listable, ListQuery
@@ -39,6 +40,14 @@ def find_results(tx: Connection, tenant: Tenant, identifier: str) -> tuple[str, 
     if run is None:
         raise NotFound(f"cluster '{identifier}' has no completed run yet; POST /v1/clusters/{cluster.id}/execute")
     return cluster.id, run
+
+
+def find_source(tx: Connection, tenant: Tenant, identifier: str) -> Row[Any]:
+    """A completed run by vectors, by its id or as the newest of a definition. Raises NotFound, BadRequest."""
+    _, run = find_results(tx, tenant, identifier)
+    if orjson.loads(run.plan)["attributes"]:
+        raise BadRequest(f"'{identifier}' is a grouping by attributes, whose groups have no centroids")
+    return run
 
 
 def list_runs(tx: Connection, tenant: Tenant, identifier: str, query: ListQuery) -> Listed:

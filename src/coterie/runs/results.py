@@ -1,7 +1,9 @@
 """What a run leaves behind: its groups with their names, its members, and the summary for run and definition."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +13,17 @@ from numpy.typing import NDArray
 
 import coterie
 from coterie.api.context import Services, Tenant
-from coterie.documents.queries import iterate_documents
-from coterie.engine.arrays import ORIGINS
 from coterie.labeling.keywords import Terms, unique_labels
-from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, ROW_GROUP, Artifacts, payload_slice, write_table
+from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, Artifacts, write_table
 from coterie.runs.identity import KEYWORDS, VALUES, Known, given_out, known_groups, named_by_values
+from coterie.runs.members import Placement, documents_of, member_columns
 from coterie.runs.plan import Plan
 from coterie.runs.recognition import read_recognized
 
-DESCRIBED_ROWS = 200_000
-"""Documents whose payloads are read for keywords; of more, every so many-th."""
-
 REPRESENTATIVES = 10
+ENGINE = ("numpy", "scipy", "scikit-learn", "numba")
+"""The libraries that what a run finds depends on."""
+
 NO_PROVIDER = "no language model is configured: the labels are keywords"
 Rows = NDArray[np.int64]
 
@@ -70,13 +71,6 @@ class _Result:
     coordinates: NDArray[np.float32] | None = None
 
 
-def save_rows(folder: Path, parts: Sequence[tuple[str, Any, list[str]]]) -> None:
-    """Which document stands in which row, by collection: `pks.npy` and `rows.json`."""
-    np.save(folder / "pks.npy", np.concatenate([pks for _, pks, _ in parts]))
-    spans = [{"collection_id": collection_id, "ids": ids} for collection_id, _, ids in parts]
-    (folder / "rows.json").write_bytes(orjson.dumps(spans))
-
-
 def write_results(
     services: Services, tenant: Tenant, plan: Plan, files: RunFiles, found: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -87,7 +81,7 @@ def write_results(
     artifacts = Artifacts(services.blobs, files.prefix)
     terms = Terms(len(result.groups))
     members = files.folder / "members.parquet"
-    write_table(str(members), MEMBERS, _member_blocks(services, tenant, files.folder, result, terms))
+    write_table(str(members), MEMBERS, member_columns(services, tenant, files.folder, _placement(result), terms))
     _name(result.groups, terms)
     groups = files.folder / "clusters.parquet"
     ids, _ = documents_of(files.folder)
@@ -96,6 +90,7 @@ def write_results(
     summary = _summary(plan, found, result, artifacts)
     manifest.write_bytes(orjson.dumps({"run_id": files.run_id, **_manifest(plan, found, result, summary)}))
     for key, path in (
+        (artifacts.landmarks_key, files.folder / "landmarks.npz"),
         (artifacts.clusters_key, groups),
         (artifacts.members_key, members),
         (artifacts.manifest_key, manifest),
@@ -196,60 +191,20 @@ def _depth_first(groups: Sequence[Group]) -> list[Group]:
     return ordered
 
 
-def documents_of(folder: Path) -> tuple[list[str], list[str]]:
-    """Of every row the document's id and its collection's."""
-    spans = orjson.loads((folder / "rows.json").read_bytes())
-    ids = [identity for span in spans for identity in span["ids"]]
-    return ids, [span["collection_id"] for span in spans for _ in span["ids"]]
-
-
-def _member_blocks(
-    services: Services, tenant: Tenant, folder: Path, result: _Result, terms: Terms
-) -> Iterator[Mapping[str, Sequence[Any]]]:
-    """The members' columns, a row group at a time; each payload is read once, for its slice and for keywords."""
-    ids, of_collection = documents_of(folder)
-    pks = np.load(folder / "pks.npy")
+def _placement(result: _Result) -> Placement:
     leaves = [(number, group) for number, group in enumerate(result.groups) if group.leaf]
-    order = np.concatenate([*(group.rows for _, group in leaves), result.noise])
-    owner = np.repeat(
-        [*(number for number, _ in leaves), -1], [*(len(group.rows) for _, group in leaves), len(result.noise)]
+    numbers = {group.id: number for number, group in enumerate(result.groups)}
+    owners = [*(number for number, _ in leaves), -1]
+    return Placement(
+        [group.id for group in result.groups],
+        [-1 if group.parent is None else numbers[group.parent] for group in result.groups],
+        np.concatenate([*(group.rows for _, group in leaves), result.noise]),
+        np.repeat(owners, [*(len(group.rows) for _, group in leaves), len(result.noise)]),
+        result.distances,
+        result.probabilities,
+        result.origin,
+        result.coordinates,
     )
-    stride = -(-len(order) // DESCRIBED_ROWS)
-    parents = {group.id: number for number, group in enumerate(result.groups)}
-    for start in range(0, len(order), ROW_GROUP):
-        rows, owners = order[start : start + ROW_GROUP], owner[start : start + ROW_GROUP]
-        payloads = ["{}"] * len(rows)
-        with services.db.read() as tx:
-            for number, resource in iterate_documents(tx, tenant, pks[rows]):
-                payloads[number] = payload_slice(resource["metadata"])
-                if owners[number] >= 0 and (start + number) % stride == 0:
-                    _count(terms, int(owners[number]), resource["metadata"], result.groups, parents)
-        places: list[Sequence[Any]] = [[None] * len(rows)] * 3
-        if result.coordinates is not None:
-            places[: result.coordinates.shape[1]] = result.coordinates[rows].T
-        yield {
-            "point_id": [ids[row] for row in rows],
-            "collection_id": [of_collection[row] for row in rows],
-            "cluster_id": [result.groups[number].id if number >= 0 else NOISE_ID for number in owners],
-            "distance_to_centroid": result.distances[rows],
-            "probability": result.probabilities[rows],
-            "x": places[0],
-            "y": places[1],
-            "z": places[2],
-            "payload": payloads,
-            "origin": [ORIGINS[code] for code in result.origin[rows]],
-        }
-
-
-def _count(
-    terms: Terms, number: int, metadata: dict[str, Any], groups: Sequence[Group], parents: Mapping[str, int]
-) -> None:
-    """Count a payload for its group and for those above it."""
-    terms.add(number, metadata)
-    above = groups[number].parent
-    while above is not None:
-        terms.add(parents[above], metadata)
-        above = groups[parents[above]].parent
 
 
 def _name(groups: Sequence[Group], terms: Terms) -> None:
@@ -371,5 +326,8 @@ def _manifest(plan: Plan, found: Mapping[str, Any], result: _Result, summary: Ma
         "feature": found["feature"],
         "members": spans,
         "total_members": start + len(result.noise),
-        "versions": {"coterie": coterie.__version__, "numpy": np.__version__},
+        "data": found.get("data"),
+        "fit": found.get("fit"),
+        "threads": os.cpu_count(),
+        "versions": {"coterie": coterie.__version__, **{name: version(name) for name in ENGINE}},
     }

@@ -51,18 +51,22 @@ def policy_of(retention: Mapping[str, int | None] | None, settings: Settings) ->
 
 def overdue(ended: Iterable[Row[Any]], policy: Policy, now: datetime) -> Iterator[str]:
     """Which of a definition's ended runs, the newest first, are to go: never the newest completed one, nor one that
-    has a name, which does not count either."""
+    has a name, which does not count either, nor one that a run which stays was added to."""
     oldest = None if policy.days is None else iso(now - timedelta(days=policy.days))
     counted, completed = 0, False
+    bases: set[str | None] = set()
     for run in ended:
-        if orjson.loads(run.resource).get("run_name"):
-            completed = completed or run.status == queue.COMPLETED
-            continue
-        counted += 1
-        if run.status == queue.COMPLETED and not completed:
-            completed = True
-        elif (policy.runs is not None and counted > policy.runs) or (oldest and (run.completed_at or "") < oldest):
+        shown = orjson.loads(run.resource)
+        named = bool(shown.get("run_name"))
+        newest = run.status == queue.COMPLETED and not completed
+        completed = completed or newest
+        counted += not named
+        late = policy.runs is not None and counted > policy.runs
+        old = oldest is not None and (run.completed_at or "") < oldest
+        if (late or old) and not (named or newest or run.id in bases):
             yield run.id
+        else:
+            bases.add(shown.get("base_run_id"))
 
 
 def delete_run(tx: Connection, services: Services, tenant: Tenant, identifier: str, run_id: str) -> None:
@@ -71,6 +75,10 @@ def delete_run(tx: Connection, services: Services, tenant: Tenant, identifier: s
     run = find_run(tx, tenant, identifier, run_id)
     if run.status in queue.OPEN:
         raise Conflict(f"run '{run.id}' is under way: cancel it and wait for its end", {"task_id": run.task_id})
+    others = select(runs.c.id, runs.c.resource).where(runs.c.cluster_id == run.cluster_id, runs.c.pk > run.pk)
+    added = [row.id for row in tx.execute(others) if orjson.loads(row.resource).get("base_run_id") == run.id]
+    if added:
+        raise Conflict(f"run '{added[0]}' was added to this one: delete that first", {"run_id": added[0]})
     tx.execute(delete(runs).where(runs.c.pk == run.pk))
     definition = tx.execute(select(clusters).where(clusters.c.id == run.cluster_id)).one()
     if definition.last_run_id == run.id:

@@ -1,4 +1,4 @@
-"""The story of one run: load, fit, characterize, write, publish.
+"""The story of one run: load, fit, recognize, characterize, map, write, publish; or load, assign, write, publish.
 
 Each is a step of a durable job. Arrays pass between the steps as files in the run's scratch folder, which stays until
 the results are written (a task that has ended is not resumed, so nothing may be left to tidy after it); a step that is
@@ -9,6 +9,7 @@ in one transaction with the task's end: a run completes once or not at all.
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ from coterie.jobs import queue
 from coterie.jobs.job import Canceled, Job
 from coterie.kit.clock import iso
 from coterie.runs.artifacts import artifact_prefix, artifacts_of, read_names
+from coterie.runs.assigning import find_before, load_arrivals, write_assigned
 from coterie.runs.attributes import group_documents
+from coterie.runs.composite import load_groups
 from coterie.runs.identity import edits_of, known_groups, remember, save_earlier
 from coterie.runs.loading import check_collections, load_vectors
+from coterie.runs.members import documents_of
 from coterie.runs.plan import Plan
 from coterie.runs.queries import run_before
-from coterie.runs.results import RunFiles, documents_of, write_results
+from coterie.runs.results import RunFiles, write_results
 from coterie.runs.retention import retire_runs
 from coterie.runs.telling import tell_run
 from coterie.store.tables import clusters, runs
@@ -52,15 +56,31 @@ class ClusterRun:
             artifact_prefix(tenant.internal_id, tenant.namespace_id, run.id),
         )
         self._begin(run)
-        if plan.attributes:
-            found = job.step("group", lambda: group_documents(self.services, tenant, plan, files.folder), share=0.05)
+        if plan.mode == "assign":
+            summary = self._assign(job, tenant, plan, run, files)
         else:
-            found = self._by_vectors(job, tenant, plan, run, files.folder)
-        summary = job.step("write", lambda: write_results(self.services, tenant, plan, files, found), share=0.7)
+            summary = self._anew(job, tenant, plan, run, files)
         shutil.rmtree(files.folder, ignore_errors=True)
         job.step("publish", lambda: self._publish(job, run.id, summary), share=0.95)
         retire_runs(self.services, run.cluster_id)
         return [summary["parquet_path"], summary["members_key"]]
+
+    def _anew(self, job: Job, tenant: Tenant, plan: Plan, run: Row[Any], files: RunFiles) -> dict[str, Any]:
+        if plan.attributes:
+            found = job.step("group", lambda: group_documents(self.services, tenant, plan, files.folder), share=0.05)
+        else:
+            found = self._by_vectors(job, tenant, plan, run, files.folder)
+        return job.step("write", lambda: write_results(self.services, tenant, plan, files, found), share=0.7)
+
+    def _assign(self, job: Job, tenant: Tenant, plan: Plan, run: Row[Any], files: RunFiles) -> dict[str, Any]:
+        before = find_before(self.services, run, files.prefix)
+        arguments = {"folder": str(files.folder), "plan": asdict(plan)}
+        load = partial(load_arrivals, self.services, tenant, plan, before, files.folder)
+        loaded = job.step("load", load, share=0.05)
+        look = job.compute("assign", "coterie.runs.stages:assign", arguments, begin=0.3, end=0.7)
+        found = {**loaded, **job.step("assign", look, share=0.3)}
+        write = partial(write_assigned, self.services, tenant, plan, files, before, found)
+        return job.step("write", write, share=0.7)
 
     def ended(self, tx: Connection, payload: Mapping[str, Any], status: str, error: str | None) -> None:
         """Mark the run and its definition; results of earlier runs stay."""
@@ -89,7 +109,8 @@ class ClusterRun:
         return {**loaded, **fitted, **recognized, **measured, "map": drawn}
 
     def _load(self, tenant: Tenant, plan: Plan, run: Row[Any], folder: Path) -> dict[str, Any]:
-        loaded = load_vectors(self.services, tenant, plan, folder)
+        load = load_groups if plan.mode == "composite" else load_vectors
+        loaded = load(self.services, tenant, plan, folder)
         with self.services.db.read() as tx:
             before, known = run_before(tx, run), known_groups(tx, run.cluster_id)
         if before is not None:
@@ -145,9 +166,10 @@ class ClusterRun:
                 return
             job.about(tx)
             edits = edits_of(remember(tx, run, found, now), {each["cluster_id"] for each in found})
-            shown = {**summary["run"], **edits, "status": "completed", "completed_at": now}
+            whole = {"num_clusters": len(found) - len(edits["merged_groups"])}
+            shown = {**summary["run"], **edits, **whole, "status": "completed", "completed_at": now}
             _change_run(tx, run, queue.COMPLETED, shown)
-            changes = {**summary["cluster"], "status": queue.COMPLETED, "error": None, "last_executed_at": now}
+            changes = {**summary["cluster"], **whole, "status": queue.COMPLETED, "error": None, "last_executed_at": now}
             changes["last_run_id"] = run_id
             self._mark_cluster(tx, run, changes, "\n".join([summary["text"], *edits["label_overrides"].values()]))
             tell_run(tx, run_id, "cluster.execution.completed", now)

@@ -1,7 +1,6 @@
 """Runs as the API takes them; `result_schemas` says how it shows what came of them."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -90,8 +89,17 @@ class SuggestClustersRequest(RequestModel):
 class ExecuteByIdRequest(RequestModel):
     """What differs for this run only. A document takes part if it matches the definition's filters and these."""
 
-    NEUTRAL: ClassVar[Mapping[str, Any]] = {"mode": "full", "assignment_threshold": 0.5}
-
+    mode: Literal["full", "assign", "composite"] = Field(
+        "full",
+        description="`assign`: documents that came since the newest run join its groups. `composite`: the groups of "
+        "other runs are grouped.",
+    )
+    assignment_threshold: float | None = Field(
+        None, ge=0, le=1, description="Of `assign`: the least cosine similarity to a group's centroid."
+    )
+    source_execution_ids: list[Annotated[str, Field(max_length=255)]] | None = Field(
+        None, min_length=1, max_length=100, description="Of `composite`: runs, or definitions for their newest ones."
+    )
     sample_size: int | None = Field(None, ge=2, le=1_000_000)
     filters: Filters = None
     llm_labeling: LLMLabeling | None = None

@@ -15,10 +15,14 @@ from coterie.jobs import queue
 from coterie.kit.errors import BadRequest, Conflict
 from coterie.kit.ids import new_id
 from coterie.runs.plan import Plan, of_definition
-from coterie.runs.queries import find_run
+from coterie.runs.queries import find_run, find_source
 from coterie.store.tables import runs, tasks
 
 JOB = "cluster.run"
+MODE_FIELDS = ("mode", "assignment_threshold", "source_execution_ids")
+MODE_EXCLUDES = ("sample_size", "vis_n_components", "filters")
+NEUTRAL_THRESHOLD = 0.5
+"""What clients of the API send unasked, whatever the mode."""
 
 
 def start_definition(
@@ -27,13 +31,40 @@ def start_definition(
     """Start a run of a stored definition; its task. Its filters and those of `changes` both hold. Raises NotFound,
     Conflict, Invalid."""
     row = find_cluster(tx, tenant, identifier)
-    plan = of_definition(orjson.loads(row.resource))
+    plan = replace(of_definition(orjson.loads(row.resource)), **_mode(tx, tenant, row, changes))
+    changes = {key: value for key, value in changes.items() if key not in MODE_FIELDS}
     for name in ("sample_size", "vis_n_components"):
         if plan.attributes and name in changes:
             raise BadRequest(f"'{name}' has no meaning for a grouping by attributes, which takes every document")
     filters = check_filters(changes.get("filters"))
     plan = replace(plan, **{**changes, "filters": [*plan.filters, *([filters] if filters else [])]})
     return start_run(tx, tenant, plan, now, cluster=row, wait=wait)
+
+
+def _mode(tx: Connection, tenant: Tenant, cluster: Row[Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a plan the mode decides. Raises BadRequest, NotFound for what the mode needs and is not there."""
+    mode, threshold = changes.get("mode", "full"), changes.get("assignment_threshold")
+    sources = changes.get("source_execution_ids")
+    by_attributes = orjson.loads(cluster.resource)["attribute_config"] is not None
+    if mode != "full" and by_attributes:
+        raise BadRequest(
+            f"a grouping by attributes has no mode '{mode}': run it in full, it takes every document anyway"
+        )
+    if mode != "composite" and sources is not None:
+        raise BadRequest("'source_execution_ids' are of the mode 'composite'")
+    if mode != "assign" and threshold not in (None, NEUTRAL_THRESHOLD):
+        raise BadRequest("'assignment_threshold' is of the mode 'assign'")
+    if mode == "composite":
+        if sources is None:
+            raise BadRequest("the mode 'composite' needs 'source_execution_ids': the runs whose groups are grouped")
+        return {"mode": mode, "source_runs": [find_source(tx, tenant, each).id for each in sources]}
+    if mode == "full":
+        return {}
+    for name in MODE_EXCLUDES:
+        if changes.get(name) is not None:
+            raise BadRequest(f"'{name}' is of a run in full: the mode 'assign' goes by the run that it adds to")
+    find_source(tx, tenant, cluster.id)
+    return {"mode": mode, "assignment_threshold": threshold}
 
 
 def start_run(
@@ -70,7 +101,9 @@ def start_run(
         "task_id": task["task_id"],
         "status": "pending",
         "algorithm": plan.algorithm,
-        "mode": "full",
+        "mode": plan.mode,
+        "source_execution_ids": plan.source_runs or None,
+        "base_run_id": None,
         "run_name": None,
         "filters": {"AND": plan.filters} if len(plan.filters) > 1 else next(iter(plan.filters), None),
         "num_clusters": 0,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,25 @@ import orjson
 from numpy.typing import NDArray
 
 from coterie.compute.executor import StageError
-from coterie.engine.arrays import NOISE, ORIGINS, Labels, Matrix, unit_rows
-from coterie.engine.clustering import cluster
-from coterie.engine.describe import describe, quantiles
+from coterie.engine.arrays import NOISE, ORIGINS, Labels, Matrix, drawn, unit_rows
+from coterie.engine.assign import propose, to_groups
+from coterie.engine.clustering import by_size, cluster
+from coterie.engine.describe import QUANTILES, describe
+from coterie.engine.describe import quantiles as quantiles_of
 from coterie.engine.errors import EngineError
 from coterie.engine.hdbscan import prepare as compile_kernels
 from coterie.engine.hierarchy import MOST_GROUPS, branches
-from coterie.engine.layout import align, among, layout
+from coterie.engine.layout import align, among, beside, layout
 from coterie.engine.quality import quality
 from coterie.engine.reduction import reduce, whiten
-from coterie.engine.specs import REDUCTIONS, SPECS, Reduction, by_cosine, is_map
+from coterie.engine.specs import REDUCTIONS, SPECS, HDBSCANParams, Reduction, by_cosine, is_map
 from coterie.engine.sweep import suggest
 from coterie.runs import recognition
 
 Report = Callable[[float], None]
+
+LANDMARKS = 1_000
+"""Documents whose vectors are kept with a run, so that later ones find their places on its map."""
 
 LEAST_SHARED = 20
 """Documents that two runs must share for the map of one to be laid by that of the other."""
@@ -77,8 +83,14 @@ def fit(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
     np.save(scratch / "origin.npy", found.origin)
     return {
         "sampled": int(found.sampled.sum()),
+        "fit": digest(found.labels),
         "warnings": [advice.message for advice in found.advice],
     }
+
+
+def digest(labels: Labels) -> str:
+    """What tells one labeling from another, whatever its numbers are."""
+    return blake2b(by_size(labels).tobytes(), digest_size=16).hexdigest()
 
 
 def recognize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, int]:
@@ -105,7 +117,7 @@ def characterize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[s
     np.save(scratch / "centroids.npy", found.centroids)
     np.save(scratch / "distances.npy", found.distances)
     stability, parting = _of_tree(scratch, labels)
-    reaches = quantiles(labels, found.distances, len(found.sizes))
+    reaches = quantiles_of(labels, found.distances, len(found.sizes))
     groups = [
         {
             "variance": float(variance),
@@ -148,6 +160,54 @@ def _of_tree(scratch: Path, labels: Labels) -> tuple[NDArray[np.float64] | None,
         return tuple(fitted[name] if fitted[name].size else None for name in ("stability", "parting"))  # type: ignore[return-value]
 
 
+def assign(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
+    """What came since (`vectors.npy`, (n, d)) to the groups of `groups.npz`: `labels.npy`, `distances.npy`,
+    `probabilities.npy`, `origin.npy`, `coordinates.npy`, and groups that are proposed to `proposed.npz`, numbered after
+    the others."""
+    scratch = Path(folder)
+    matrix = np.load(scratch / "vectors.npy")
+    if plan["normalize"]:
+        matrix = unit_rows(matrix)
+    with np.load(scratch / "groups.npz") as groups, np.load(scratch / "landmarks.npz") as landmarks:
+        centroids, quantiles, radii = (groups[name] for name in ("centroids", "quantiles", "radii"))
+        vectors, places = landmarks["vectors"], landmarks["places"]
+    found = to_groups(matrix, centroids, quantiles, least_cosine=plan["assignment_threshold"])
+    report(0.5)
+    labels, distances, probabilities = found.labels, found.distances, found.probabilities
+    waiting = np.flatnonzero(labels == NOISE)
+    least = plan["params"].get("min_cluster_size", HDBSCANParams().min_cluster_size)
+    fresh = propose(matrix[waiting], radii, least)
+    made = describe(matrix[waiting], fresh)
+    joined = fresh != NOISE
+    labels[waiting[joined]] = len(centroids) + fresh[joined]
+    distances[waiting[joined]] = made.distances[joined]
+    own_reach = quantiles_of(fresh, made.distances, len(made.sizes))
+    for group in range(len(made.sizes)):
+        rows = waiting[fresh == group]
+        probabilities[rows] = 1 - np.interp(distances[rows], own_reach[group], QUANTILES)
+    coordinates = beside(matrix, vectors, places) if len(matrix) else np.zeros((0, places.shape[1]), np.float32)
+    middles = [coordinates[waiting[fresh == group]].mean(axis=0) for group in range(len(made.sizes))]
+    np.savez(
+        scratch / "proposed.npz",
+        centroids=made.centroids,
+        variances=made.variances,
+        quantiles=own_reach,
+        places=np.array(middles).reshape(len(middles), places.shape[1]),
+    )
+    origin = np.full(len(matrix), ORIGINS.index("assigned"), np.int8)
+    origin[waiting[joined]] = ORIGINS.index("proposed")
+    np.save(scratch / "labels.npy", labels)
+    np.save(scratch / "distances.npy", distances)
+    np.save(scratch / "probabilities.npy", probabilities)
+    np.save(scratch / "origin.npy", origin)
+    np.save(scratch / "coordinates.npy", coordinates)
+    assigned = int((labels != NOISE).sum() - joined.sum())
+    measures = {"assigned_ratio": assigned / len(matrix)} if len(matrix) else {}
+    if assigned:
+        measures["assigned_distance"] = float(distances[(labels >= 0) & (labels < len(centroids))].mean())
+    return {"assigned": assigned, "proposed": len(made.sizes), "metrics": measures}
+
+
 def draw(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, str]:
     """`coordinates.npy` (n, 2 or 3), the map of the vectors, laid as `earlier.npy` (n, 2 or 3; NaN where a
     document is new) was, if there is that; what was done for it, and why."""
@@ -170,6 +230,8 @@ def draw(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, str]
             applied, reason = "aligned", f"turned to fit {shared}"
             places = align(_map(scratch, plan), before, known)
     np.save(scratch / "coordinates.npy", places)
+    chosen = drawn(len(places), LANDMARKS, plan["seed"])
+    np.savez(scratch / "landmarks.npz", vectors=_vectors(scratch, plan)[chosen], places=places[chosen])
     return {"layout_stability_applied": applied, "layout_stability_reason": reason}
 
 
