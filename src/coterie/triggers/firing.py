@@ -124,7 +124,7 @@ def _fire(services: Services, seen: Row[Any], now: datetime) -> bool:
     """Fire a trigger for the time at which it was seen to be due; False where another worker did, or it was changed."""
     moment = iso(now)
     with services.db.write() as tx:
-        same = (triggers.c.pk == seen.pk, triggers.c.next_at == seen.next_at)
+        same = (triggers.c.pk == seen.pk, triggers.c.next_at == seen.next_at, triggers.c.resource == seen.resource)
         row = tx.execute(due_triggers(moment).where(*same)).first()
         if row is None:
             return False

@@ -35,7 +35,7 @@ def list_triggers(body: ListTriggersRequest, tenant: Reader, services: Context) 
     """The namespace's triggers, newest first unless sorted by another field; deleted ones are `disabled`."""
     with services.db.read() as tx:
         found, total = queries.list_triggers(tx, tenant, body)
-    return json_response(_page("triggers", found, total, body))
+    return json_response({"results": found, **_page("triggers", found, total, body)})
 
 
 @router.get("/{trigger_id}", response_model=TriggerModel)

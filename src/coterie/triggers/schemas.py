@@ -197,6 +197,7 @@ class ListTriggersRequest(RequestModel):
 
 class ListTriggersResponse(BaseModel):
     triggers: list[TriggerModel]
+    results: list[TriggerModel] = Field(description="The same as `triggers`, as later clients call them.")
     total: int
     offset: int
     limit: int
