@@ -108,20 +108,15 @@ class Artifacts:
             found = pa.concat_tables(tables) if tables else file.schema_arrow.empty_table()
         return found.select(columns)
 
-    def members(self, offset: int, limit: int) -> list[dict[str, Any]]:
-        """A page of `members.parquet`."""
-        return [row for block in self.blocks(offset, limit) for row in block]
+    def members(self, offset: int, limit: int) -> Iterator[pa.Table]:
+        """A page of `members.parquet`, a row group at a time."""
+        with self.open_members() as file:
+            yield from slices(file, offset, limit)
 
     def places(self) -> pa.Table | None:
         """Every member's ids and place on the map; None without the file."""
         path = self.blobs.path(self.members_key)
         return pq.read_table(path, columns=["point_id", "collection_id", "x", "y", "z"]) if path.exists() else None
-
-    def blocks(self, offset: int, limit: int) -> Iterator[list[dict[str, Any]]]:
-        """The same, a row group at a time."""
-        with self.open_members() as file:
-            for table in slices(file, offset, limit):
-                yield table.to_pylist()
 
     def manifest(self) -> dict[str, Any]:
         """What the run was: its plan, counts and versions."""
@@ -165,7 +160,10 @@ def slices(file: pq.ParquetFile, offset: int, limit: int) -> Iterator[pa.Table]:
         size = file.metadata.row_group(number).num_rows
         first, last = max(offset - start, 0), min(offset + limit - start, size)
         if first < last:
-            yield file.read_row_group(number).slice(first, last - first)
+            head = next(
+                file.iter_batches(batch_size=last, row_groups=[number], use_threads=False)
+            )  # what comes after is not decoded
+            yield pa.Table.from_batches([head.slice(first)])
         start += size
 
 
