@@ -122,7 +122,9 @@ def test_a_regex_bomb_is_linear(client: TestClient) -> None:
         ({"vector_config": {**HDBSCAN, "max_noise_ratio": 1.5}}, 422, "max_noise_ratio"),
         ({"vector_config": {**HDBSCAN, "feature_extractor_name": "no name"}}, 422, "name an extractor"),
         ({"vector_config": {**HDBSCAN, "multi_feature_strategy": "late"}}, 422, "multi_feature_strategy"),
-        ({"filters": {"a": 1}}, 422, "filters"),
+        ({"filters": {"field": "a", "operator": "near", "value": 1}}, 422, "one of"),
+        ({"filters": {f"metadata.{name}": "x" * 4_000 for name in "abcde"}}, 422, "16384 bytes"),
+        ({"retention": {"max_runs": 0}}, 422, "max_runs"),
         ({"cluster_name": "a/b"}, 422, "name"),
         ({"llm_labeling": {"provider": "acme"}}, 422, "provider"),
         (

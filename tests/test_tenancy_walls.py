@@ -41,6 +41,8 @@ BODIES: dict[str, Any] = {
         "config": {"algorithm": "hdbscan", "feature_vector": {"vector_name": "bring_your_own"}},
     },
     "/v1/clusters/enrich": {"clustering_ids": ["groups"], "source_collection_id": "things"},
+    "/v1/clusters/{cluster_id}/executions/{run_id}/labels": {"labels": {"cl_0": "new"}},
+    "/v1/clusters/{cluster_id}/groups/{group_id}/merge": {"into": "cl_1"},
     "/v1/clusters/{cluster_id}/executions/{run_id}/name": {"run_name": "new"},
     "/v1/clusters/jobs/submit": {
         "collection_ids": ["things"],

@@ -197,6 +197,21 @@ class Client:
         found: Json = self.request("GET", f"/v1/clusters/{identifier}/visualization", params=parameters)
         return found
 
+    def compare_runs(self, identifier: str, before: str, after: str) -> Json:
+        """What changed from one run of a definition to another."""
+        found: Json = self.request("GET", f"/v1/clusters/{identifier}/executions/{before}/compare/{after}")
+        return found
+
+    def change_group(self, identifier: str, group_id: str, **changes: Any) -> Json:
+        """A group of a definition with another `label`, or `pinned`."""
+        changed: Json = self.request("PATCH", f"/v1/clusters/{identifier}/groups/{group_id}", changes)
+        return changed
+
+    def merge_group(self, identifier: str, group_id: str, into: str) -> Json:
+        """A group that another one has become a part of."""
+        whole: Json = self.request("POST", f"/v1/clusters/{identifier}/groups/{group_id}/merge", {"into": into})
+        return whole
+
     def groups(self, identifier: str) -> Json:
         """The groups of the newest run."""
         found: Json = self.request("GET", f"/v1/clusters/{identifier}/groups")

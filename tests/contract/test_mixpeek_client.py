@@ -281,6 +281,12 @@ def test_runs_are_listed_shown_exported_and_named(
         cluster.cluster_id, run_id, official.PatchExecutionRunNameRequest(run_name="red ones")
     )
     assert named.run_name == runs.get_cluster_execution_by_run(cluster.cluster_id, run_id).run_name == "red ones"
+    renamed = runs.patch_execution_labels_clusters_id_run(
+        cluster.cluster_id, run_id, official.PatchExecutionLabelsRequest(labels={run.centroids[0].cluster_id: "Reds"})
+    )
+    assert renamed.label_overrides == {run.centroids[0].cluster_id: "Reds"}
+    relabeled = runs.get_cluster_execution_by_run(cluster.cluster_id, run_id)
+    assert (relabeled.centroids[0].label, relabeled.label_overrides) == ("Reds", renamed.label_overrides)
     text = runs.export_cluster_execution_id_run(cluster.cluster_id, run_id, format="csv")
     assert len(text.splitlines()) == 4
     link = runs.export_cluster_execution_id_run(cluster.cluster_id, run_id)

@@ -11,6 +11,8 @@ import pytest
 
 from conftest import Service, wait_for_task
 from coterie.client import Client
+from coterie.runs.artifacts import is_kept
+from coterie.store.blobs import BlobStore
 from runs.support import run
 from support import HDBSCAN, KMEANS, add_cluster, add_collection, blobs
 
@@ -135,12 +137,6 @@ def test_a_client_of_json_alone_is_told_where_the_file_is(ran: Any) -> None:
     assert text.headers["content-type"] == "text/csv; charset=utf-8"
 
 
-def test_a_file_is_written_a_row_group_at_a_time(ran: Any) -> None:
-    client, cluster, (older, _) = ran
-    exported = client.get(f"/v1/clusters/{cluster}/executions/{older}/export").content
-    assert pq.ParquetFile(pa.BufferReader(exported)).num_row_groups == 1
-
-
 def test_no_text_of_a_csv_file_is_a_formula(namespace: Any) -> None:
     namespace.post("/v1/collections", json={"collection_name": "things"})
     documents = [
@@ -220,9 +216,7 @@ def test_a_run_is_canceled_once(namespace: Any) -> None:
     assert namespace.get(path).status_code == 404
 
 
-def test_the_files_that_a_request_has_kept_outlive_the_sweep(
-    namespace: Any, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_of_a_run_without_a_record_are_marked(namespace: Any, service: Service) -> None:
     add_collection(namespace)
     body = {
         "collection_ids": ["things"],
@@ -231,7 +225,7 @@ def test_the_files_that_a_request_has_kept_outlive_the_sweep(
         "save_artifacts": True,
     }
     key = namespace.post("/v1/clusters/execute", json=body).json()["members_key"]
-    assert (service.data_dir / "artifacts" / key).with_name("kept").exists()
+    assert is_kept(BlobStore(service.data_dir / "artifacts"), key.rpartition("/")[0])
 
 
 def test_the_python_client_drives_runs(ran: Any, service: Service, tmp_path: Any) -> None:

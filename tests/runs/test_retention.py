@@ -1,6 +1,7 @@
 """What is kept of runs, and what goes with its files."""
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from coterie.app import create_app
 from coterie.config import Settings
 from coterie.kit.clock import ManualClock, iso
 from coterie.runs import retention
+from coterie.runs.artifacts import RUN_FOLDERS, keep
 from coterie.runs.retention import Policy, overdue, policy_of, tidy_runs
 from coterie.store.tables import runs
 from runs.here import run_here
@@ -170,15 +172,34 @@ def make_old(path: Path) -> None:
 
 
 def test_files_without_a_record_are_swept_up_after_a_while(place: Place) -> None:
-    kept, lost = place.run(), place.run()
+    kept, lost, wanted = place.run(), place.run(), place.run()
+    artifacts = place.services.settings.artifacts_dir
+    prefixes = {path.name: path for path in artifacts.glob(RUN_FOLDERS)}
+    keep(place.services.blobs, prefixes[wanted].relative_to(artifacts).as_posix())
+    gone = artifacts / "int_x" / "ns_gone" / "engine_cluster_build" / wanted
+    gone.mkdir(parents=True)
+    (gone / "kept").touch()
     with place.services.db.write() as tx:
-        tx.execute(delete(runs).where(runs.c.id == lost))
+        tx.execute(delete(runs).where(runs.c.id.in_([lost, wanted])))
     tidy_runs(place.services)
-    assert place.files() == {kept, lost}
-    for folder in place.services.settings.artifacts_dir.glob("*/*/engine_cluster_build/*"):
+    assert place.files() == {kept, lost, wanted}
+    for folder in artifacts.glob(RUN_FOLDERS):
         make_old(folder)
     tidy_runs(place.services)
-    assert place.files() == {kept}
+    assert place.files() == {kept, wanted}
+    assert not gone.exists()
+
+
+def test_a_run_whose_files_go_under_a_reader_is_not_found(place: Place) -> None:
+    run_id = place.run()
+    path = f"/v1/clusters/{place.cluster}"
+    for folder in place.services.settings.artifacts_dir.glob(RUN_FOLDERS):
+        shutil.rmtree(folder)
+    for rest in (f"/executions/{run_id}", "/executions", f"/executions/{run_id}/groups", "/groups", "/artifacts"):
+        assert place.client.get(f"{path}{rest}").status_code == 404, rest
+    for rest in (f"/executions/{run_id}/visualization", f"/executions/{run_id}/export", "/visualization"):
+        assert place.client.get(f"{path}{rest}").status_code == 404, rest
+    assert place.client.post(f"{path}/data").status_code == 404
 
 
 def test_scratch_of_a_run_that_has_ended_is_swept_up(place: Place) -> None:

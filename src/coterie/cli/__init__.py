@@ -1,4 +1,5 @@
-"""The command line: `coterie serve`, `worker`, `migrate`, `key`, `import`, `clusters`, `triggers`, `webhooks`, `demo`.
+"""The command line: `coterie serve`, `worker`, `migrate`, `key`, `import`, `clusters`, `triggers`, `webhooks`, `demo`,
+`replay`.
 
 What a command needs is imported when it runs: `coterie serve` shall not wait for the libraries of `coterie import`.
 """
@@ -15,6 +16,7 @@ from coterie.cli.data import import_file
 from coterie.cli.demo import demo
 from coterie.cli.keys import key
 from coterie.cli.migrate import migrate
+from coterie.cli.replay import replay
 from coterie.cli.serve import serve, worker
 from coterie.cli.triggers import triggers
 from coterie.cli.webhooks import webhooks
@@ -63,6 +65,7 @@ app.callback()(_options)
 app.command()(serve)
 app.command()(worker)
 app.command()(migrate)
+app.command()(replay)
 app.command("import")(import_file)
 app.command()(demo)
 app.add_typer(key, name="key")

@@ -74,14 +74,21 @@ def suggest(
 @clusters.command("run")
 def run(
     identifier: Annotated[str, typer.Argument(help="The definition's name or id.")],
+    assign: Annotated[bool, typer.Option("--assign", help="Only let what came since join the groups.")] = False,
+    over: Annotated[list[str] | None, typer.Option(help="Group the groups of these runs; repeat it.")] = None,
     url: Url = None,
     api_key: ApiKey = None,
     namespace: Namespace = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
 ) -> None:
     """Run a definition, with a progress bar, and show its groups."""
+    if assign and over:
+        fail("one of --assign and --over")
+    mode: dict[str, Any] = {"mode": "assign"} if assign else {}
+    if over:
+        mode = {"mode": "composite", "source_execution_ids": over}
     with connect(url, api_key, namespace, data_dir) as client:
-        task = call(client.run_cluster, identifier)
+        task = call(client.run_cluster, identifier, **mode)
         wait_with_bar(client, task["task_id"], identifier)
         _show_groups(client, identifier)
 

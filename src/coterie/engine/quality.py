@@ -56,21 +56,16 @@ def dbcv(matrix: Matrix, labels: Labels) -> float | None:
     where there are none such).
     """
     rows = [matrix[labels == group].astype(np.float64) for group in range(int(labels.max(initial=NOISE)) + 1)]
-    found = [_inner(members) for members in rows]
-    groups = [number for number, inner in enumerate(found) if inner is not None]
+    groups = {number: own for number, members in enumerate(rows) if (own := _inner(members)) is not None}
     if len(groups) < 2:
         return None
+    inner = np.vstack([rows[group][each.rows] for group, each in groups.items()])
+    core = np.concatenate([each.core for each in groups.values()])
+    owner = np.repeat(list(groups), [len(each.rows) for each in groups.values()])
     score = 0.0
-    for group in groups:
-        own = found[group]
-        assert own is not None
-        between = np.inf
-        for other in groups:
-            theirs = found[other]
-            if other != group and theirs is not None:
-                reach = pairwise_distances(rows[group][own.rows], rows[other][theirs.rows])
-                reach = np.maximum(reach, np.maximum(own.core[:, None], theirs.core))
-                between = min(between, float(reach.min()))
+    for group, own in groups.items():
+        reach = pairwise_distances(inner[owner == group], inner[owner != group])
+        between = float(np.maximum(reach, np.maximum(own.core[:, None], core[owner != group])).min())
         worth = (between - own.sparseness) / (max(between, own.sparseness) or 1.0)
         score += worth * len(rows[group]) / len(labels)
     return score

@@ -115,7 +115,8 @@ class _Batch:
 
     def fields(self, collection_id: str, size: int) -> dict[str, Any]:
         """Of its documents in a collection, by their ids, what is to be written."""
-        members = self.artifacts.members(self.artifacts.spans() or [], self.offset, size)
+        tables = self.artifacts.tables(self.artifacts.spans() or [], self.offset, size)
+        members = [member for table in tables for member in table.to_pylist()]
         own = [member for member in members if member["collection_id"] == collection_id]
         return {member["point_id"]: self.values.of(member) for member in own}
 

@@ -1,17 +1,19 @@
 """Artifacts to responses."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 import orjson
+import pyarrow as pa
 from sqlalchemy import Row
 
 from coterie.kit.errors import NotFound
 from coterie.listing.scan import page_of, within_time
 from coterie.listing.syntax import parse_list
 from coterie.listing.tree import Listable
-from coterie.runs.artifacts import NOISE_ID, Artifacts
+from coterie.runs.artifacts import NOISE_ID, Artifacts, Span
 from coterie.runs.result_schemas import DEFAULT_PAGE, MAX_PAGE, ClusterDataRequest
 
 MEMBERS = Listable("document_id", "document_id", frozenset())
@@ -20,7 +22,7 @@ MEMBERS = Listable("document_id", "document_id", frozenset())
 def execution(run: Row[Any], artifacts: Artifacts, seconds: float, *, members: bool, kept: bool) -> dict[str, Any]:
     """The answer of a synchronous run."""
     shown = orjson.loads(run.resource)
-    page = artifacts.members(artifacts.spans() or [], 0, MAX_PAGE) if members else None
+    page = _page(artifacts, artifacts.spans() or [], 0, MAX_PAGE) if members else None
     return {
         "success": True,
         "run_id": run.id,
@@ -33,7 +35,7 @@ def execution(run: Row[Any], artifacts: Artifacts, seconds: float, *, members: b
         "members_key": artifacts.members_key if kept else None,
         "execution_time_ms": round(seconds * 1000),
         "created_at": run.created_at,
-        "members": None if page is None else [_member(row) for row in page],
+        "members": page,
         "warnings": shown["warnings"],
         "llm_labeling_errors": shown["llm_labeling_errors"] or [],
     }
@@ -59,11 +61,10 @@ def data(name: str, identifier: str, artifacts: Artifacts, request: ClusterDataR
     query = parse_list(request.asked(), profile=MEMBERS)
     if query.is_plain or not request.include_members:
         page = max(0, min(limit, count - request.offset)) if request.include_members else 0
-        members = [_member(row) for row in artifacts.members(spans, request.offset, page)] if page else []
+        members = _page(artifacts, spans, request.offset, page) if page else []
     else:
         tables = within_time(artifacts.tables(spans, 0, count))
-        rows_of = (row for table in tables for row in table.to_pylist())
-        every = ((shown, shown["document_id"], shown, None) for shown in map(_member, rows_of))
+        every = ((shown, shown["document_id"], shown, None) for table in tables for shown in _members(table))
         members, count = page_of(every, replace(query, limit=limit, offset=request.offset))
     shown = [row for row in rows if group is None or row["cluster_id"] == group]
     return {
@@ -112,7 +113,7 @@ def artifacts(
         "members_key": files.members_key,
         "files": files.files(),
         "centroids": _centroids(files.groups()) if centroids else [],
-        "members": [_point(row, axes) for row in files.members(files.spans() or [], *page)] if page else [],
+        "members": _points(files, page, axes) if page else [],
     }
 
 
@@ -157,19 +158,36 @@ def _centroid_data(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _member(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "document_id": row["point_id"],
-        "cluster_label": row["cluster_id"],
-        "distance_to_centroid": row["distance_to_centroid"],
-        "coordinates": [row[axis] for axis in "xyz" if row[axis] is not None],
-        "metadata": {
-            **orjson.loads(row["payload"]),
-            "collection_id": row["collection_id"],
-            "probability": row["probability"],
-            "origin": row.get("origin", "fitted"),
-        },
-    }
+def _page(artifacts: Artifacts, spans: Sequence[Span], offset: int, limit: int) -> list[dict[str, Any]]:
+    return [member for table in artifacts.tables(spans, offset, limit) for member in _members(table)]
+
+
+def _members(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """The members column by column: a row as a dictionary would cost as much as all the rest."""
+    if "origin" not in table.column_names:  # files of before it was told
+        table = table.append_column("origin", pa.array(["fitted"] * table.num_rows))
+    axes = [axis for axis in "xyz" if table[axis].null_count == 0]
+    places = zip(*(table[axis].to_pylist() for axis in axes), strict=True) if axes else repeat(())
+    names = ("point_id", "cluster_id", "distance_to_centroid", "payload", "collection_id", "probability", "origin")
+    columns = (table[name].to_pylist() for name in names)
+    for identity, group, distance, payload, collection_id, probability, origin, place in zip(*columns, places):  # noqa: B905
+        yield {
+            "document_id": identity,
+            "cluster_label": group,
+            "distance_to_centroid": distance,
+            "coordinates": list(place),
+            "metadata": {
+                **orjson.loads(payload),
+                "collection_id": collection_id,
+                "probability": probability,
+                "origin": origin,
+            },
+        }
+
+
+def _points(files: Artifacts, page: tuple[int, int], axes: str) -> list[dict[str, Any]]:
+    tables = files.tables(files.spans() or [], *page)
+    return [_point(row, axes) for table in tables for row in table.to_pylist()]
 
 
 def _point(row: Mapping[str, Any], axes: str) -> dict[str, Any]:

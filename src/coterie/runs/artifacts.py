@@ -180,10 +180,6 @@ class Artifacts:
                         yield self._by_whole(table)
                 offset -= span.count
 
-    def members(self, spans: Sequence[Span], offset: int, limit: int) -> list[dict[str, Any]]:
-        """The same as rows."""
-        return [row for table in self.tables(spans, offset, limit) for row in table.to_pylist()]
-
     def chosen_members(self, chosen: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         """Some columns, `cluster_id` among them, of the members of those numbers, which rise."""
         found, start = [], 0
@@ -290,7 +286,10 @@ def _slices(file: pq.ParquetFile, offset: int, limit: int) -> Iterator[pa.Table]
         size = file.metadata.row_group(number).num_rows
         first, last = max(offset - start, 0), min(offset + limit - start, size)
         if first < last:
-            yield file.read_row_group(number).slice(first, last - first)
+            head = next(
+                file.iter_batches(batch_size=last, row_groups=[number], use_threads=False)
+            )  # what comes after is not decoded
+            yield pa.Table.from_batches([head.slice(first)])
         start += size
 
 

@@ -74,6 +74,16 @@ def load_vectors(services: Services, tenant: Tenant, plan: Plan, folder: Path) -
     }
 
 
+def until(members: Sequence[documents.Members], last_pks: Mapping[str, int]) -> list[documents.Members]:
+    """Of each collection the documents up to a key: what came later is left out."""
+    found = []
+    for each in members:
+        seen = each.pks <= last_pks.get(each.space.collection_id, 0)
+        ids = [identity for identity, known in zip(each.ids, seen, strict=True) if known]
+        found.append(replace(each, pks=each.pks[seen], ids=ids, keys=each.keys[seen]))
+    return found
+
+
 def digest_of(members: Sequence[documents.Members]) -> str:
     """What tells one state of the data from another: a vector that is written anew has another key."""
     found = blake2b(digest_size=16)

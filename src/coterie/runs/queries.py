@@ -31,9 +31,10 @@ def find_results(tx: Connection, tenant: Tenant, identifier: str) -> tuple[str, 
     With it what the answer calls itself: the definition's id, or the run's where it has none. Raises NotFound.
     """
     done = select(runs).where(runs.c.namespace_id == tenant.namespace_id, runs.c.status == queue.COMPLETED)
-    run = tx.execute(done.where(runs.c.id == identifier)).first()
-    if run is not None:
-        return run.cluster_id or run.id, run
+    if identifier.startswith("run_"):
+        run = tx.execute(done.where(runs.c.id == identifier)).first()
+        if run is not None:
+            return run.cluster_id or run.id, run
     cluster = find_cluster(tx, tenant, identifier)
     newest = done.where(runs.c.cluster_id == cluster.id).order_by(runs.c.created_at.desc(), runs.c.pk.desc())
     run = tx.execute(newest.limit(1)).first()

@@ -84,6 +84,7 @@ def fit(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
     return {
         "sampled": int(found.sampled.sum()),
         "fit": digest(found.labels),
+        "found": found.groups,
         "warnings": [advice.message for advice in found.advice],
     }
 
