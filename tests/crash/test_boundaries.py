@@ -93,7 +93,7 @@ def crew_on(
         each.close()
 
 
-@pytest.mark.parametrize(("store", "story", "deaths"), draw())
+@pytest.mark.parametrize(("store", "story", "deaths"), [*draw()])
 def test_whatever_a_death_cuts_off_ends_once(
     crew_on: Callable[[str], Crew], monkeypatch: pytest.MonkeyPatch, store: str, story: str, deaths: list[str]
 ) -> None:
