@@ -140,9 +140,7 @@ class Crew:
         types = ["cluster.execution.started", "cluster.execution.completed", "cluster.execution.failed"]
         types += ["trigger.fired", "trigger.execution.completed", "trigger.execution.failed"]
         channel = {"channel": "webhook", "configs": {"url": "http://127.0.0.1:9/"}}
-        self.do(
-            "/v1/organizations/webhooks/", {"webhook_name": "hook", "event_types": types, "channels": [channel]}
-        )
+        self.do("/v1/organizations/webhooks/", {"webhook_name": "hook", "event_types": types, "channels": [channel]})
 
     def _start(self) -> subprocess.Popen[bytes]:
         own = self.settings
