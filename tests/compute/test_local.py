@@ -101,7 +101,7 @@ def test_a_stage_that_is_cut_off_by_the_close_stays_there(
     def run() -> None:
         try:
             executor.run(f"{HERE}:wait_for_ever", {}, lambda share: share is not None and running.set())
-        except BaseException as error:
+        except (Stays, OSError) as error:
             left.append(type(error))
 
     job = threading.Thread(target=run)

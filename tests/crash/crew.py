@@ -1,4 +1,4 @@
-"""A service in the test's own process, and a worker beside it that dies where a test says and is followed by another."""
+"""A service in the test's own process, and a worker beside it that dies where a test says; then another follows."""
 
 import os
 import signal
@@ -21,10 +21,11 @@ from coterie.jobs import queue
 from coterie.kit.clock import iso
 from coterie.store.tables import tasks, trigger_firings, triggers, webhook_deliveries
 from coterie.wiring import open_services
+from crash.killed_worker import DEATHS, PASSED
 from support import KMEANS, add_cluster, add_collection
 
 HERE = Path(__file__).parent
-DEATHS, PASSED, LOG = "deaths", "passed", "worker.log"
+LOG = "worker.log"
 SECONDS = 180
 BY_TEXT = {"cluster_type": "attribute", "attribute_config": {"attributes": ["text"]}, "vector_config": None}
 TOLD = ("cluster.execution.", "trigger.fired", "trigger.execution.")

@@ -1,8 +1,8 @@
 """A worker that dies when it is told to: the service's own, with a look at its plan of deaths at every boundary.
 
 A boundary is named by what it belongs to and how far that is: `fit 1 begun`, `fit 1 done` (nothing is recorded yet),
-`fit 1 recorded`; `fire written` is within the transaction, before its commit. The file DEATHS names those to die at, one
-a line; the first goes when it is reached, so that the next worker gets past it. PASSED lists all that were reached.
+`fit 1 recorded`; `fire written` is within the transaction, before its commit. The file DEATHS names those to die at,
+one a line; the first goes when it is reached, so that the next worker gets past it. PASSED lists all that were reached.
 """
 
 import os

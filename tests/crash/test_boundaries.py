@@ -66,7 +66,7 @@ def draw() -> Iterator[Any]:
         while len(drawn) < KILLS:
             deck = [(story, number) for story, points in BOUNDARIES.items() for number in range(len(points))]
             random.shuffle(deck)
-            first = {story: number for story, number in deck}.items()
+            first = dict(deck).items()
             drawn += [*first, *(each for each in deck if each not in first)]
         for place, (story, number) in enumerate(drawn[:KILLS]):
             first_death, *later = BOUNDARIES[story][number:]
