@@ -157,7 +157,7 @@ def test_a_stopped_service_leaves_its_run_to_the_next_one(run_service: Callable[
     assert not (service.data_dir / "server.json").exists()
     again = run_service()
     with again.client() as client:
-        ended = wait_for_task(client, task)
+        ended = wait_for_task(client, task, seconds=300)
         assert (ended["status"], ended["error"]) == ("COMPLETED", None), again.log()
     assert again.stop(signal.SIGINT) == 0
 
