@@ -32,7 +32,7 @@ contracts: install
 	$(BIN)/lint-imports
 
 check-all: test
-	COTERIE_EXAMPLES=100000 $(BIN)/pytest $(PYTEST_ARGS)
+	COTERIE_EXAMPLES=100000 COTERIE_KILLS=100 $(BIN)/pytest $(PYTEST_ARGS)
 
 bench: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'

@@ -125,8 +125,12 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     while not stopping.wait(PARENT_SECONDS):
         if parent_pid is not None and os.getppid() != parent_pid:
             break
-    sender.stop()
-    worker.stop()
+    stopping.set()
+    try:
+        sender.stop()
+        worker.stop()
+    except Exception:  # its records may be out of reach; it then counts as dead after a while
+        log.exception("the worker ends without a goodbye")
     os._exit(0)  # jobs in hand stay as they are, for the next worker: their threads must not go on here
 
 

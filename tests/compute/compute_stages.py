@@ -1,6 +1,7 @@
 """Stages for the tests of the executor."""
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 
@@ -28,6 +29,11 @@ def crash(report: Report) -> float:
 
 def die(report: Report) -> None:
     os._exit(3)
+
+
+def interrupt(report: Report) -> str:
+    os.kill(os.getpid(), signal.SIGINT)
+    return "goes on"
 
 
 def wait_for_ever(report: Report) -> None:

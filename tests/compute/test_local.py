@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -73,6 +74,42 @@ def test_a_poll_that_raises_ends_the_stage_and_its_child(executor: LocalExecutor
         executor.run(f"{HERE}:wait_for_ever", {}, cancel)
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
+
+
+def test_the_interrupt_of_a_terminal_is_left_to_the_worker(executor: LocalExecutor) -> None:
+    assert executor.run(f"{HERE}:interrupt", {}, ignore) == "goes on"
+
+
+def test_a_stage_that_is_cut_off_by_the_close_stays_there(
+    executor: LocalExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both threads see the child's end at once: the one that runs it has nothing to do that could fail."""
+
+    class Stays(BaseException): ...
+
+    def stay() -> None:
+        if executor._closing:
+            raise Stays
+
+    def discard(_child: object) -> None:
+        raise OSError(9, "Bad file descriptor")
+
+    monkeypatch.setattr(executor, "_stay_if_closing", stay)
+    monkeypatch.setattr(executor, "_discard", discard)
+    running, left = threading.Event(), []
+
+    def run() -> None:
+        try:
+            executor.run(f"{HERE}:wait_for_ever", {}, lambda share: share is not None and running.set())
+        except (Stays, OSError) as error:
+            left.append(type(error))
+
+    job = threading.Thread(target=run)
+    job.start()
+    assert running.wait(60)
+    executor.close()
+    job.join()
+    assert left == [Stays]
 
 
 def _kill_when_it_reports() -> Callable[[float | None], None]:

@@ -15,6 +15,8 @@ from conftest import Service, wait_for_task
 from support import HDBSCAN, add_cluster, add_collection
 
 SECONDS = 60
+FIT_BEGINS = 0.15
+"""The share of a run that is done when its fit begins: more is told by the child that does it."""
 
 
 def until(found: Callable[[], object], what: str) -> object:
@@ -35,18 +37,27 @@ def live_workers(service: Service) -> list[int]:
     ]
 
 
-def alive(pid: int) -> bool:
+def about(path: Path) -> str:
+    """What the system says there of a process or a thread; nothing once it is gone."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def alive(pid: int) -> bool:
+    return about(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()[:1] not in ([], ["Z"])
 
 
 def children_of(pid: int) -> list[int]:
     """Of every thread: a stage is started by the thread of its job."""
-    lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    lists = [about(path) for path in Path(f"/proc/{pid}/task").glob("*/children")]
     return [int(child) for text in lists for child in text.split()]
+
+
+def stages_of(worker: int) -> list[int]:
+    """The children that compute; a helper of theirs is a child as well."""
+    return [child for child in children_of(worker) if "spawn_main" in about(Path(f"/proc/{child}/cmdline"))]
 
 
 def vectors_for_a_while() -> np.ndarray:
@@ -146,7 +157,7 @@ def test_a_stopped_service_leaves_its_run_to_the_next_one(run_service: Callable[
     assert not (service.data_dir / "server.json").exists()
     again = run_service()
     with again.client() as client:
-        ended = wait_for_task(client, task)
+        ended = wait_for_task(client, task, seconds=300)
         assert (ended["status"], ended["error"]) == ("COMPLETED", None), again.log()
     assert again.stop(signal.SIGINT) == 0
 
@@ -158,8 +169,13 @@ def test_a_running_job_is_canceled_and_its_child_is_killed(run_service: Callable
         cluster = add_cluster(client)
         [worker] = until(lambda: live_workers(service), "a worker")  # type: ignore[misc]
         task = client.post(f"/v1/clusters/{cluster['cluster_id']}/execute").json()["task_id"]
-        until(lambda: client.get(f"/v1/tasks/{task}").json()["additional_data"]["stage"] == "fit", "the fit")
-        busy = until(lambda: children_of(worker), "the child that computes")
+
+        def is_fitting() -> bool:
+            state = client.get(f"/v1/tasks/{task}").json()["additional_data"]
+            return state["stage"] == "fit" and state["progress"] > FIT_BEGINS
+
+        until(is_fitting, "word from the child that computes")
+        busy = stages_of(worker)
         again = client.post(f"/v1/clusters/{cluster['cluster_id']}/execute")
         assert again.status_code == 409
         assert again.json()["error"]["details"]["task_id"] == task

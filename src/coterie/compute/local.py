@@ -7,6 +7,7 @@ import importlib
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Mapping
 from multiprocessing.connection import Connection, wait
@@ -36,8 +37,8 @@ class LocalExecutor:
         try:
             result = child.call(stage, arguments, poll)
         except BaseException:
-            self._discard(child)
             self._stay_if_closing()
+            self._discard(child)
             raise
         self._give_back(child)
         return _unwrap(result)
@@ -48,7 +49,7 @@ class LocalExecutor:
             self._closing = True
             children = [*self._idle, *self._busy]
         for child in children:
-            child.kill()
+            child.end()
 
     def _stay_if_closing(self) -> None:
         # A stage that was killed because the worker stops has not failed, and an error that left this function would
@@ -73,7 +74,7 @@ class LocalExecutor:
             self._idle.append(child)
 
     def _discard(self, child: "_Child") -> None:
-        child.kill()
+        child.discard()
         with self._lock:
             self._busy.discard(child)
 
@@ -106,9 +107,14 @@ class _Child:
                 raise self._death()
             poll(share)
 
-    def kill(self) -> None:
+    def end(self) -> None:
+        """Kill the process. The pipe stays: whoever waits at it would close it too, or meet another file's number."""
         self._process.kill()
         self._process.join(5)
+
+    def discard(self) -> None:
+        """Kill the process and let go of it, by the one who has called it."""
+        self.end()
         self._pipe.close()
 
     def _send(self, stage: str, arguments: Mapping[str, Any]) -> None:
@@ -146,11 +152,12 @@ def _unwrap(message: tuple[str, Any]) -> Any:
 def serve_stages(pipe: Connection) -> None:
     """The child's life: take a call, run it, answer, until the parent is gone."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all: the worker says what ends, and how
     os.nice(NICENESS)
     while True:
         try:
             stage, arguments = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
+        except EOFError:
             return
         pipe.send(_run(stage, arguments, pipe))
 
