@@ -20,6 +20,7 @@ def create(
     every: Annotated[int | None, typer.Option(help="Seconds, at least 300.")] = None,
     after: Annotated[int | None, typer.Option(help="So many documents that were added.")] = None,
     when: Annotated[str | None, typer.Option(help="The schedule_config of a condition, as JSON.")] = None,
+    assign: Annotated[bool, typer.Option("--assign", help="Only let what came since join the groups.")] = False,
     description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
     url: Url = None,
     api_key: ApiKey = None,
@@ -38,6 +39,7 @@ def create(
         fail("say when by one of --cron, --every, --after and --when")
     ((kind, schedule),) = given.items()
     body = {"cluster_id": cluster, "trigger_type": kind, "schedule_config": schedule, "description": description}
+    body["mode"] = "assign" if assign else "full"
     with connect(url, api_key, namespace, data_dir) as client:
         show_json(call(client.create_trigger, body))
 

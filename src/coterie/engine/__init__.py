@@ -1,4 +1,5 @@
-"""Clustering of arrays: no I/O, seeded, on every core. `cluster` and `suggest` with the parameters in `specs`.
+"""Clustering of arrays: no I/O, seeded, on every core. `cluster` and `suggest` with the parameters in `specs`;
+`match` finds the groups of one clustering in another.
 
 What is named here is loaded when it is asked for: the server reads the specs and shall not load the numerics.
 """
@@ -10,11 +11,28 @@ from coterie.engine.errors import EngineError
 
 if TYPE_CHECKING:
     from coterie.engine.clustering import Clustering, cluster
+    from coterie.engine.match import Changes, Grouping, Matching, agreement, changes, match
     from coterie.engine.sweep import Sweep, suggest
 
-__all__ = ["Clustering", "EngineError", "Sweep", "cluster", "suggest"]
+__all__ = [
+    "Changes",
+    "Clustering",
+    "EngineError",
+    "Grouping",
+    "Matching",
+    "Sweep",
+    "agreement",
+    "changes",
+    "cluster",
+    "match",
+    "suggest",
+]
 
-_HOMES = {"Clustering": "clustering", "cluster": "clustering", "Sweep": "sweep", "suggest": "sweep"}
+_HOMES = {
+    **dict.fromkeys(("Clustering", "cluster"), "clustering"),
+    **dict.fromkeys(("Sweep", "suggest"), "sweep"),
+    **dict.fromkeys(("Changes", "Grouping", "Matching", "agreement", "changes", "match"), "match"),
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -24,7 +24,8 @@ from coterie.documents.collections import spaces_of
 from coterie.jobs.job import JobFailed
 from coterie.labeling.keywords import Terms, unique_labels
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, ROW_GROUP, Artifacts
-from coterie.runs.identity import KEYWORDS, given_out, known_groups
+from coterie.runs.group_schemas import KEYWORDS
+from coterie.runs.identity import given_out, known_groups
 from coterie.runs.loading import check_collections, save_vectors, where_of
 from coterie.runs.members import Placement, documents_of, member_columns, save_rows
 from coterie.runs.plan import Plan

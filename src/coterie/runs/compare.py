@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from coterie.engine.match import Grouping, agreement, changes
+from coterie import engine
 from coterie.kit.errors import BadRequest
 from coterie.runs.artifacts import NOISE_ID, Artifacts
 
@@ -28,7 +28,7 @@ def compare(before: Artifacts, after: Artifacts) -> dict[str, Any]:
     both = (sides[0] != _ABSENT) & (sides[1] != _ABSENT)
     shared = [side[both] for side in sides]
     groupings = [_grouping(each) for each in leaves]
-    told = changes(groupings[0], groupings[1], names[0], names[1], shared[0], shared[1])
+    told = engine.changes(groupings[0], groupings[1], names[0], names[1], shared[0], shared[1])
     flows = _flows(sides, names)
     labels = [{name: row["label"] for name, row in each.items()} for each in leaves]
     parts = [{"cluster_id": name, "label": labels[0][name], "parts": each} for name, each in told.split.items()]
@@ -39,7 +39,7 @@ def compare(before: Artifacts, after: Artifacts) -> dict[str, Any]:
             "only_before": int((sides[1] == _ABSENT).sum()),
             "only_after": int((sides[0] == _ABSENT).sum()),
         },
-        "agreement": agreement(shared[0], shared[1]),
+        "agreement": engine.agreement(shared[0], shared[1]),
         "born": [{"cluster_id": name, "label": labels[1][name]} for name in told.born],
         "died": [{"cluster_id": name, "label": labels[0][name]} for name in told.died],
         "split": parts,
@@ -67,11 +67,11 @@ def _leaves(artifacts: Artifacts) -> dict[str, dict[str, Any]]:
     return {row["cluster_id"]: row for row in rows if row["cluster_id"] not in branches}
 
 
-def _grouping(rows: dict[str, dict[str, Any]]) -> Grouping:
+def _grouping(rows: dict[str, dict[str, Any]]) -> "engine.Grouping":
     width = max((len(row["centroid_vector"]) for row in rows.values()), default=0)
     centroids = np.array([row["centroid_vector"] for row in rows.values()], float).reshape(len(rows), width)
     sizes = np.array([row["num_members"] for row in rows.values()], np.int64)
-    return Grouping(sizes, centroids, np.sqrt(np.array([row["variance"] for row in rows.values()], float)))
+    return engine.Grouping(sizes, centroids, np.sqrt(np.array([row["variance"] for row in rows.values()], float)))
 
 
 def _codes(column: pa.ChunkedArray, names: list[str]) -> NDArray[np.int32]:

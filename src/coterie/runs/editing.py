@@ -11,7 +11,7 @@ from coterie.clusters.service import change_cluster
 from coterie.jobs import queue
 from coterie.kit.errors import BadRequest, Conflict, NotFound
 from coterie.runs.artifacts import NOISE_ID
-from coterie.runs.identity import HUMAN
+from coterie.runs.group_schemas import HUMAN
 from coterie.store.tables import clusters, group_labels, groups, runs
 
 HISTORY = 100

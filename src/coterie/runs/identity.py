@@ -21,9 +21,6 @@ from coterie.runs.artifacts import NOISE_ID, Artifacts
 from coterie.runs.plan import Plan
 from coterie.store.tables import group_labels, groups
 
-HUMAN, KEYWORDS, VALUES = "human", "keywords", "values"
-"""Where a label comes from: a person, the group's keywords, the values that its documents share."""
-
 LIKE = 0.5
 """A group keeps its label in a run that finds it with at least this weight; one that changed more gets a new one."""
 

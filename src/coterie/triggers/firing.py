@@ -161,7 +161,8 @@ def _start(tx: Connection, tenant: Tenant, row: Row[Any], resource: Mapping[str,
         return Start(SKIPPED, error="the run that this trigger started before is still under way")
     try:
         if row.cluster_id is not None:
-            task = start_definition(tx, tenant, row.cluster_id, {}, now, wait=False)
+            how = {name: resource[name] for name in ("mode", "assignment_threshold") if resource.get(name) is not None}
+            task = start_definition(tx, tenant, row.cluster_id, how, now, wait=False)
         else:
             task = start_run(tx, tenant, plan_of(tx, tenant, resource["execution_config"]), now)
     except Conflict as error:

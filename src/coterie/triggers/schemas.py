@@ -149,6 +149,10 @@ class CreateTriggerRequest(RequestModel):
     execution_config: TriggerExecutionConfig | None = None
     trigger_type: TriggerType
     schedule_config: dict[str, Any]
+    mode: Literal["full", "assign"] = Field(
+        "full", description="Of a definition: all anew, or only what came since joins the groups there are."
+    )
+    assignment_threshold: float | None = Field(None, ge=0, le=1, description="Of `assign`, as in execute.")
     description: str | None = Field(None, max_length=4096)
     status: TriggerStatus = Field(TriggerStatus.ACTIVE, description="`active` or `paused`.")
 
@@ -167,6 +171,8 @@ class TriggerModel(BaseModel):
     namespace_id: str
     internal_id: str
     execution_config: TriggerExecutionConfig
+    mode: Literal["full", "assign"] = "full"
+    assignment_threshold: float | None = None
     trigger_type: TriggerType
     schedule_config: dict[str, Any]
     status: TriggerStatus = TriggerStatus.ACTIVE

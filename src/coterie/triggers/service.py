@@ -54,7 +54,12 @@ def create_trigger(tx: Connection, tenant: Tenant, request: CreateTriggerRequest
         plan = plan_of(tx, tenant, asked)
         cluster_id, execution = None, {**asked, "collection_ids": plan.collection_ids}
     _check_schedule(tx, tenant, schedule, execution)
+    if request.mode == "assign" and cluster_id is None:
+        raise BadRequest("the mode 'assign' adds to a definition's runs: name it by 'cluster_id'")
+    if request.mode == "full" and request.assignment_threshold is not None:
+        raise BadRequest("'assignment_threshold' is of the mode 'assign'")
     target = {"cluster_id": cluster_id, "execution_config": execution}
+    target |= request.model_dump(include={"mode", "assignment_threshold"})
     own = {"description": request.description, "created_by": tenant.user_id}
     return _insert(tx, tenant, request.trigger_type, schedule, {**target, **own}, request.status, now)
 
