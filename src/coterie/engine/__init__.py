@@ -1,5 +1,5 @@
 """Clustering of arrays: no I/O, seeded, on every core. `cluster` and `suggest` with the parameters in `specs`;
-`match` finds the groups of one clustering in another.
+`changes` and `agreement` lay one clustering beside another.
 
 What is named here is loaded when it is asked for: the server reads the specs and shall not load the numerics.
 """
@@ -11,7 +11,7 @@ from coterie.engine.errors import EngineError
 
 if TYPE_CHECKING:
     from coterie.engine.clustering import Clustering, cluster
-    from coterie.engine.match import Changes, Grouping, Matching, agreement, changes, match
+    from coterie.engine.match import Changes, Grouping, agreement, changes
     from coterie.engine.sweep import Sweep, suggest
 
 __all__ = [
@@ -19,19 +19,17 @@ __all__ = [
     "Clustering",
     "EngineError",
     "Grouping",
-    "Matching",
     "Sweep",
     "agreement",
     "changes",
     "cluster",
-    "match",
     "suggest",
 ]
 
 _HOMES = {
     **dict.fromkeys(("Clustering", "cluster"), "clustering"),
     **dict.fromkeys(("Sweep", "suggest"), "sweep"),
-    **dict.fromkeys(("Changes", "Grouping", "Matching", "agreement", "changes", "match"), "match"),
+    **dict.fromkeys(("Changes", "Grouping", "agreement", "changes"), "match"),
 }
 
 

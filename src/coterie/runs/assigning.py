@@ -30,7 +30,8 @@ from coterie.runs.loading import check_collections, save_vectors, where_of
 from coterie.runs.members import Placement, documents_of, member_columns, save_rows
 from coterie.runs.plan import Plan
 from coterie.runs.queries import run_before
-from coterie.runs.results import REPRESENTATIVES, RunFiles, definition_summary, run_text
+from coterie.runs.results import REPRESENTATIVES, RunFiles
+from coterie.runs.summary import definition_summary, run_text
 
 MOST_POOLED = 50_000
 """Documents of the pool, the newest, that are looked at again; the others stay in it."""

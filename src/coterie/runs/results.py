@@ -1,7 +1,7 @@
 """What a run leaves behind: its groups with their names, its members, and the summary for run and definition."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from coterie.runs.identity import Known, given_out, known_groups, named_by_value
 from coterie.runs.members import Placement, documents_of, member_columns
 from coterie.runs.plan import Plan
 from coterie.runs.recognition import read_recognized
+from coterie.runs.summary import definition_summary, run_text
 
 REPRESENTATIVES = 10
 ENGINE = ("numpy", "scipy", "scikit-learn", "numba")
@@ -284,26 +285,6 @@ def _summary(plan: Plan, found: Mapping[str, Any], result: _Result, artifacts: A
         "run": run,
         "cluster": definition_summary(run),
     }
-
-
-def definition_summary(run: Mapping[str, Any]) -> dict[str, Any]:
-    """What a definition shows of a completed run, by what the run shows."""
-    silhouette = run["metrics"].get("silhouette_score")
-    return {
-        **{key: run[key] for key in ("num_clusters", "parquet_path", "members_key", "llm_labeling_errors")},
-        "num_documents_clustered": run["num_points"],
-        "cluster_stats": {
-            "num_clusters": run["num_clusters"],
-            "noise_points": run["noise_points"],
-            "silhouette_score": 0.0 if silhouette is None else silhouette,
-            "extra": {**run["metrics"], "silhouette_score": silhouette, "warnings": run["warnings"]},
-        },
-    }
-
-
-def run_text(groups: Iterable[tuple[str | None, Sequence[str]]]) -> str:
-    """By what a definition is found besides its own texts: labels and keywords of its groups."""
-    return "\n".join(word for label, keywords in groups for word in (label or "", *keywords))
 
 
 def _manifest(plan: Plan, found: Mapping[str, Any], result: _Result, summary: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from coterie.kit.clock import iso
 from coterie.kit.errors import Conflict
 from coterie.runs.artifacts import RUN_FOLDERS, artifact_prefix, artifacts_of, is_kept
 from coterie.runs.queries import find_run
-from coterie.runs.results import definition_summary, run_text
+from coterie.runs.summary import definition_summary, run_text
 from coterie.store.dialects import among
 from coterie.store.tables import clusters, namespaces, organizations, runs
 
