@@ -281,12 +281,6 @@ def test_runs_are_listed_shown_exported_and_named(
         cluster.cluster_id, run_id, official.PatchExecutionRunNameRequest(run_name="red ones")
     )
     assert named.run_name == runs.get_cluster_execution_by_run(cluster.cluster_id, run_id).run_name == "red ones"
-    renamed = runs.patch_execution_labels_clusters_id_run(
-        cluster.cluster_id, run_id, official.PatchExecutionLabelsRequest(labels={run.centroids[0].cluster_id: "Reds"})
-    )
-    assert renamed.label_overrides == {run.centroids[0].cluster_id: "Reds"}
-    relabeled = runs.get_cluster_execution_by_run(cluster.cluster_id, run_id)
-    assert (relabeled.centroids[0].label, relabeled.label_overrides) == ("Reds", renamed.label_overrides)
     text = runs.export_cluster_execution_id_run(cluster.cluster_id, run_id, format="csv")
     assert len(text.splitlines()) == 4
     link = runs.export_cluster_execution_id_run(cluster.cluster_id, run_id)
@@ -296,6 +290,30 @@ def test_runs_are_listed_shown_exported_and_named(
     with pytest.raises(official.exceptions.ApiException) as refused:
         runs.cancel_execution_clusters_id_run(cluster.cluster_id, run_id)
     assert refused.value.status == 409
+
+
+def test_groups_are_renamed_and_later_documents_join_them(official: ModuleType, generated: Any, service: Any) -> None:
+    clusters, runs = official.ClustersApi(generated), official.ClusterExecutionsApi(generated)
+    namespace = generated.configuration.api_key["NamespaceHeader"]
+    with service.client(**{"X-Namespace": namespace}) as ours:
+        add_collection(ours, "few dots")
+    request = official.CreateClusterRequest.from_dict({"collection_ids": ["few dots"], **DENSITY})
+    identifier = clusters.create_cluster(request).cluster_id
+    labels = {}
+    for mode in ("full", "assign", "full"):
+        asked = official.ExecuteClusterByIdRequest(mode=mode)
+        started = clusters.execute_clustering_clusters(identifier, execute_cluster_by_id_request=asked)
+        with Client(service.url, service.key, namespace) as waiting:
+            assert waiting.wait(started.task_id)["status"] == "COMPLETED"
+        run = runs.get_cluster_execution(identifier)
+        assert (run.mode, [group.cluster_id for group in run.centroids]) == (mode, ["cl_0", "cl_1", "cl_2"])
+        assert {group.cluster_id: group.label for group in run.centroids}.items() >= labels.items()
+        labels = {"cl_1": f"named after {mode}"}
+        renaming = official.PatchExecutionLabelsRequest(labels=labels)
+        renamed = runs.patch_execution_labels_clusters_id_run(identifier, run.run_id, renaming)
+        assert renamed.label_overrides == labels
+    clusters.delete_cluster(identifier)
+    official.CollectionsApi(generated).delete_collection("few dots")
 
 
 def test_a_run_is_canceled(official: ModuleType, generated: Any, service: Any) -> None:
