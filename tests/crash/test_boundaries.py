@@ -31,7 +31,7 @@ from coterie.store.tables import (
 from crash.crew import Crew
 
 SEED = os.environ["COTERIE_SEED"]
-KILLS = int(os.environ.get("COTERIE_KILLS", "5"))
+KILLS = int(os.environ.get("COTERIE_KILLS", "6"))
 SECOND_DEATHS = 0.3
 """The share of the draws in which the worker that goes on is to be killed as well."""
 
@@ -47,6 +47,7 @@ BY_ATTRIBUTES = [*JOB, *steps("group 1", "write 1", "publish 1")]
 BOUNDARIES = {
     "vectors": [*JOB, *steps("load 1", "fit 1", "recognize 1", "characterize 1", "map 1", "write 1", "publish 1")],
     "attributes": BY_ATTRIBUTES,
+    "assignment": [*JOB, *steps("load 1", "assign 1", "write 1", "publish 1")],
     "enrichment": [*JOB, *steps("plan 1", "write 1", "write 2", "write 3", "publish 1")],
     "undo": [*JOB, *steps("plan 1", "restore 1", "publish 1")],
     "firing": [
@@ -119,6 +120,25 @@ def run_by(definition: str) -> Callable[[Crew, list[str]], None]:
     return story
 
 
+def assign(crew: Crew, deaths: list[str]) -> None:
+    """A document that came after a run in full, and goes again."""
+    path = "/v1/clusters/by vectors/execute"
+    base = crew.do(path)["additional_data"]["run_id"]
+    crew.wait()
+    shape = crew.client.get("/v1/collections/things/documents/d000", params={"return_vectors": True}).json()
+    item = {"document_id": "late", "metadata": shape["metadata"], "vectors": {"bring_your_own": shape["vector"]}}
+    assert crew.client.post("/v1/collections/things/documents", json=item).is_success
+    task = crew.die(deaths, lambda: crew.do(path, {"mode": "assign"}))
+    run = crew.client.get("/v1/clusters/by vectors/executions").json()
+    assert (run["task_id"], run["status"], run["base_run_id"]) == (task["task_id"], "completed", base)
+    assert (run["documents_arrived"], run["documents_assigned"], run["num_points"]) == (1, 1, 61)
+    artifacts = artifacts_of(crew, run["run_id"])
+    assert pq.read_table(artifacts.blobs.path(artifacts.members_key))["point_id"].to_pylist() == ["late"]
+    assert (artifacts.count(), sum(row["num_members"] for row in artifacts.groups())) == (61, 61)
+    assert crew.told() == {"cluster.execution.started": 1, "cluster.execution.completed": 1}
+    assert crew.client.delete("/v1/collections/things/documents/late").is_success
+
+
 def write_back(crew: Crew, field: str) -> dict[str, Any]:
     """The task of a write-back of three batches into a field of its own."""
     mappings = [{"source_field": "cluster_label", "target_field": field}]
@@ -177,6 +197,7 @@ def fire(crew: Crew, deaths: list[str]) -> None:
 STORIES = {
     "vectors": run_by("by vectors"),
     "attributes": run_by("by text"),
+    "assignment": assign,
     "enrichment": enrich,
     "undo": undo,
     "firing": fire,
@@ -234,7 +255,9 @@ def check_files(crew: Crew) -> None:
     expected: set[Path] = set()
     for row in crew.rows(select(runs.c.id)):
         artifacts = artifacts_of(crew, row.id)
-        keys = (artifacts.clusters_key, artifacts.members_key, artifacts.manifest_key)
+        keys = [artifacts.clusters_key, artifacts.members_key, artifacts.manifest_key]
+        if "fit" in artifacts.manifest and artifacts.manifest["fit"] and "base" not in artifacts.manifest:
+            keys.append(artifacts.landmarks_key)
         expected |= {artifacts.blobs.path(key) for key in keys}
     assert {path for path in crew.settings.artifacts_dir.resolve().rglob("*") if path.is_file()} == expected
     assert len(list(crew.services.blobs.folders(RUN_FOLDERS))) == crew.count(runs)
