@@ -3,13 +3,18 @@
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
+from coterie.api.context import Services
 from coterie.kit.clock import ManualClock
+from coterie.store.tables import runs
 from coterie.triggers import service
+from coterie.triggers.firing import fire_due
 from support import add_cluster, add_collection
-from triggers.support import HOURLY, PATH, add_event_trigger, add_trigger, get, history
+from triggers.support import HOURLY, PATH, add_event_trigger, add_trigger, get, history, work
 
 CONFIG = {
     "algorithm": "kmeans",
@@ -32,6 +37,8 @@ def test_a_trigger_is_shown_as_it_was_made(client: TestClient, definition: dict[
         "cluster_id": definition["cluster_id"],
         "namespace_id": definition["namespace_id"],
         "internal_id": made["internal_id"],
+        "mode": "full",
+        "assignment_threshold": None,
         "execution_config": {
             "collection_ids": definition["input_collections"],
             "config": definition["vector_config"],
@@ -56,6 +63,30 @@ def test_a_trigger_is_shown_as_it_was_made(client: TestClient, definition: dict[
     assert made["trigger_id"].startswith("trig_")
     assert get(client, made["trigger_id"]) == made
     assert history(client, made["trigger_id"]) == []
+
+
+def test_a_trigger_that_assigns(client: TestClient, services: Services, clock: ManualClock) -> None:
+    trigger = add_trigger(client, mode="assign", assignment_threshold=0.8)
+    assert (trigger["mode"], trigger["assignment_threshold"]) == ("assign", 0.8)
+    clock.advance(timedelta(hours=1))
+    assert fire_due(services) == 1
+    [early] = history(client, trigger["trigger_id"])
+    assert (early["status"], "no completed run" in early["error"]) == ("failed", True)
+    client.post("/v1/clusters/groups/execute")
+    work(services)
+    clock.advance(timedelta(hours=1))
+    assert fire_due(services) == 1
+    with services.db.read() as tx:
+        plans = [orjson.loads(text) for text in tx.scalars(select(runs.c.plan).order_by(runs.c.pk))]
+    assert [(plan["mode"], plan["assignment_threshold"]) for plan in plans] == [("full", None), ("assign", 0.8)]
+
+
+@pytest.mark.parametrize(
+    "body", [{"mode": "wrong"}, {"assignment_threshold": 0.5}, {"mode": "assign", "assignment_threshold": 2}]
+)
+def test_a_mode_that_cannot_be_is_refused(client: TestClient, body: dict[str, Any]) -> None:
+    schedule = {"trigger_type": "interval", "schedule_config": {"interval_seconds": 3600}}
+    assert client.post(PATH, json={"cluster_id": "groups", **schedule, **body}).status_code in (400, 422)
 
 
 @pytest.mark.parametrize(
