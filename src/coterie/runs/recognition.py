@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from coterie.engine.arrays import NOISE, Labels, Matrix
 from coterie.engine.clustering import by_size
-from coterie.engine.describe import Description, describe
+from coterie.engine.describe import Description, centroids_of
 from coterie.engine.hierarchy import Branch
 from coterie.engine.match import MOST, Grouping, agreement, changes, match, shared
 
@@ -86,7 +86,7 @@ def recognize(earlier: Earlier, matrix: Matrix, labels: Labels) -> tuple[Labels,
     leaves = np.flatnonzero(earlier.leaves)
     before = _renumbered(earlier.group, leaves)
     known = earlier.group != ABSENT
-    after = _grouping(describe(matrix, labels))
+    after = _seen(matrix, labels)
     matching = match(earlier.among(leaves), after, before[known], labels[known])
     partner = matching.partner
     pairs = shared(before[known], labels[known], len(leaves), len(after.sizes))
@@ -151,6 +151,16 @@ def what_changed(earlier: Earlier, found: Description, labels: Labels, names: Se
 def read_recognized(folder: Path) -> list[Recognized]:
     """What the stage wrote of the groups."""
     return [Recognized(*each) for each in orjson.loads((folder / "recognized.json").read_bytes())]
+
+
+def _seen(matrix: Matrix, labels: Labels) -> Grouping:
+    """The groups of rows, without how far each of these is: half the work of describing them."""
+    centroids = centroids_of(matrix, labels).astype(np.float64)
+    own = labels != NOISE
+    sizes = np.bincount(labels[own], minlength=len(centroids))
+    squares = np.bincount(labels[own], np.einsum("ij,ij->i", matrix, matrix)[own], minlength=len(centroids))
+    spread = squares / np.maximum(sizes, 1) - np.einsum("ij,ij->i", centroids, centroids)
+    return Grouping(sizes, centroids, np.sqrt(np.maximum(spread, 0)))
 
 
 def _grouping(found: Description) -> Grouping:
