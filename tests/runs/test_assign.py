@@ -174,6 +174,32 @@ def test_what_cannot_be_assigned_to_is_refused(namespace: httpx.Client, cluster:
     assert wait_for_task(namespace, sent_unasked.json()["task_id"])["status"] == "COMPLETED"
 
 
+def test_a_run_that_found_nothing_is_added_to(namespace: httpx.Client) -> None:
+    add_collection(namespace, vectors=np.arange(24, dtype=np.float32).reshape(6, 4) ** 3)
+    cluster = add_cluster(namespace)["cluster_id"]
+    ran(namespace, cluster)
+    assert groups(namespace, cluster) == {}
+    put(namespace, "ocean", (60, 60), range(8))
+    run = assigned(namespace, cluster)
+    assert (run["documents_arrived"], run["documents_waiting"], run["num_points"]) == (8, 8, 14)
+    assert len(members(namespace, cluster)) == 14
+    drawn = namespace.get(f"/v1/clusters/{cluster}/visualization").json()
+    assert (drawn["total_points"], drawn["noise_points"]) == (14, 14)
+
+
+def test_a_composite_run_is_not_added_to(namespace: httpx.Client, cluster: str) -> None:
+    body = {"mode": "composite", "source_execution_ids": [cluster]}
+    started = namespace.post(f"/v1/clusters/{cluster}/execute", json=body).json()
+    assert wait_for_task(namespace, started["task_id"])["status"] == "FAILED"  # three groups, and five are asked for
+    few = {**HDBSCAN, "hdbscan_parameters": {"min_cluster_size": 2}}
+    over = add_cluster(namespace, "over", vector_config=few)["cluster_id"]
+    started = namespace.post(f"/v1/clusters/{over}/execute", json=body).json()
+    assert wait_for_task(namespace, started["task_id"])["status"] == "COMPLETED"
+    started = namespace.post(f"/v1/clusters/{over}/execute", json={"mode": "assign"}).json()
+    ended = wait_for_task(namespace, started["task_id"])
+    assert (ended["status"], "in full" in str(ended["error"]) or "'full'" in str(ended["error"])) == ("FAILED", True)
+
+
 def test_groups_of_several_definitions_are_grouped(namespace: httpx.Client, cluster: str) -> None:
     for name, shift in (("more", 1.0), ("others", -1.0)):
         rows = np.random.default_rng(5).normal(size=(90, 4)).astype(np.float32)

@@ -21,6 +21,7 @@ from sqlalchemy import Row
 from coterie.api.context import Services, Tenant
 from coterie.documents import queries as documents
 from coterie.documents.collections import spaces_of
+from coterie.engine.describe import QUANTILES
 from coterie.jobs.job import JobFailed
 from coterie.labeling.keywords import Terms, unique_labels
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, ROW_GROUP, Artifacts
@@ -60,7 +61,7 @@ def find_before(services: Services, run: Row[Any], prefix: str) -> Before:
     if before is None:
         raise JobFailed(f"there is no completed run to add to: {RUN_IN_FULL}")
     artifacts = Artifacts(services.blobs, f"{prefix.rpartition('/')[0]}/{before.id}")
-    if "data" not in artifacts.manifest:
+    if not artifacts.manifest.get("data"):
         raise JobFailed(f"the newest run cannot be added to: {RUN_IN_FULL}")
     return Before(before.id, artifacts.manifest.get("base", before.id), artifacts)
 
@@ -84,7 +85,9 @@ def load_arrivals(services: Services, tenant: Tenant, plan: Plan, before: Before
             last[identity] = arrived.last_pk
     groups = before.artifacts.group_table(["cluster_id", "centroid_vector", "variance", "distance_quantiles"])
     _save_groups(groups, folder)
-    width = np.load(folder / "groups.npz")["centroids"].shape[1]
+    base = before.artifacts.parts[0]
+    (folder / "landmarks.npz").write_bytes(services.blobs.path(base.landmarks_key).read_bytes())
+    width = np.load(folder / "landmarks.npz")["vectors"].shape[1]
     if {each.dimensions for each in parts if len(each.pks)} - {width}:
         raise JobFailed(f"the vectors have other dimensions than the run's: {RUN_IN_FULL}")
     if any(len(each.pks) for each in parts):
@@ -92,8 +95,6 @@ def load_arrivals(services: Services, tenant: Tenant, plan: Plan, before: Before
     else:
         np.save(folder / "vectors.npy", np.zeros((0, width), np.float32))
     save_rows(folder, [(each.space.collection_id, each.pks, each.ids) for each in parts])
-    base = before.artifacts.parts[0]
-    (folder / "landmarks.npz").write_bytes(services.blobs.path(base.landmarks_key).read_bytes())
     return {
         "arrived": sum(len(each.pks) for each in parts[1::2]),
         "waiting": sum(len(each.pks) for each in parts[::2]),
@@ -166,7 +167,7 @@ def _save_groups(table: pa.Table, folder: Path) -> None:
         names=np.array([row["cluster_id"] for row in rows], str),
         centroids=np.array([row["centroid_vector"] for row in rows], np.float32).reshape(len(rows), width),
         radii=np.sqrt(np.array([row["variance"] for row in rows], float)),
-        quantiles=np.array([row["distance_quantiles"] for row in rows], np.float32).reshape(len(rows), -1),
+        quantiles=np.array([row["distance_quantiles"] for row in rows], np.float32).reshape(len(rows), len(QUANTILES)),
     )
 
 
