@@ -111,13 +111,13 @@ def sweep_artifacts(services: Services) -> None:
     """Delete the files of runs that have no record, but for those that their request had kept."""
     old = [(key, at) for key, at in services.blobs.folders(RUN_FOLDERS) if time.time() - at > GRACE_SECONDS]
     for start in range(0, len(old), ROWS):
-        keys = {key.rsplit("/", 1)[1]: key for key, _ in old[start : start + ROWS]}
-        spaces = {run_id: key.split("/")[1] for run_id, key in keys.items()}
+        names = {key: key.rsplit("/", 1)[1] for key, _ in old[start : start + ROWS]}
+        spaces = {key: key.split("/")[1] for key in names}
         with services.db.read() as tx:
-            present = set(tx.scalars(select(runs.c.id).where(among(tx, runs.c.id, list(keys)))))
+            present = set(tx.scalars(select(runs.c.id).where(among(tx, runs.c.id, list(names.values())))))
             there = set(tx.scalars(select(namespaces.c.id).where(among(tx, namespaces.c.id, list(spaces.values())))))
-        for run_id, key in keys.items():
-            if spaces[run_id] not in there or (run_id not in present and not is_kept(services.blobs, key)):
+        for key, run_id in names.items():
+            if spaces[key] not in there or (run_id not in present and not is_kept(services.blobs, key)):
                 log.warning("removing the files of %s, which has no record", run_id)
                 services.blobs.drop(key)
 
