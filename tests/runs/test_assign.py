@@ -187,6 +187,23 @@ def test_a_run_that_found_nothing_is_added_to(namespace: httpx.Client) -> None:
     assert (drawn["total_points"], drawn["noise_points"]) == (14, 14)
 
 
+def test_runs_that_find_nothing_follow_each_other(namespace: httpx.Client) -> None:
+    add_collection(namespace, vectors=np.arange(24, dtype=np.float32).reshape(6, 4) ** 3)
+    config = {**HDBSCAN, "hierarchical": True}
+    cluster = add_cluster(namespace, vector_config=config)["cluster_id"]
+    ran(namespace, cluster)
+    ran(namespace, cluster)  # nothing, after nothing
+    for word, place in HERE.items():
+        put(namespace, word, place, range(20))
+    ran(namespace, cluster)  # groups, and documents that the empty run had not
+    assert sum(name.startswith("cl_") for name in groups(namespace, cluster)) == 3
+    for word in HERE:
+        for number in range(20):
+            namespace.delete(f"/v1/collections/things/documents/{word}{number}")
+    ran(namespace, cluster)  # nothing, after groups
+    assert groups(namespace, cluster) == {}
+
+
 def test_a_composite_run_is_not_added_to(namespace: httpx.Client, cluster: str) -> None:
     body = {"mode": "composite", "source_execution_ids": [cluster]}
     started = namespace.post(f"/v1/clusters/{cluster}/execute", json=body).json()

@@ -92,7 +92,8 @@ def recognize(earlier: Earlier, matrix: Matrix, labels: Labels) -> tuple[Labels,
     pairs = shared(before[known], labels[known], len(leaves), len(after.sizes))
     home = _homes(pairs, partner, np.flatnonzero(earlier.joined[leaves]))
     target = np.where((partner < 0) & (home >= 0), home, np.arange(len(partner)))
-    whole = np.where(labels == NOISE, NOISE, target[labels]).astype(np.int32)
+    whole = np.full(len(labels), NOISE, np.int32)
+    whole[labels != NOISE] = target[labels[labels != NOISE]]
     final = by_size(whole)
     first = np.unique(final, return_index=True)
     own = whole[first[1][first[0] != NOISE]]
@@ -171,7 +172,9 @@ def _renumbered(group: Labels, chosen: NDArray[np.int64]) -> Labels:
     """The numbers of groups as places among the `chosen` ones; noise, absent ones and others stay or become noise."""
     places = np.full(int(max(group.max(initial=NOISE), chosen.max(initial=NOISE))) + 2, NOISE, np.int32)
     places[chosen] = np.arange(len(chosen))
-    return np.where(group >= 0, places[group], NOISE).astype(np.int32)
+    found = np.full(len(group), NOISE, np.int32)
+    found[group >= 0] = places[group[group >= 0]]
+    return found
 
 
 def _raised(earlier: Earlier, level: int) -> Labels:
@@ -181,7 +184,9 @@ def _raised(earlier: Earlier, level: int) -> Labels:
         deeper = (at >= 0) & (earlier.levels[at] > level)
         at = np.where(deeper, earlier.above[at], at)
     at[earlier.levels[at] != level] = NOISE
-    return np.where(earlier.group >= 0, at[earlier.group], earlier.group).astype(np.int32)
+    found = earlier.group.astype(np.int32)
+    found[earlier.group >= 0] = at[earlier.group[earlier.group >= 0]]
+    return found
 
 
 def _homes(pairs: Any, partner: NDArray[np.int64], joined: NDArray[np.int64]) -> NDArray[np.int64]:
