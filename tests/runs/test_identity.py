@@ -257,6 +257,15 @@ def test_groups_of_groups_keep_their_ids(namespace: httpx.Client) -> None:
         name: group["parent_cluster_id"] for name, group in before.items()
     }
     [branch] = {after[name]["parent_cluster_id"] for name, group in after.items() if group["member_count"] == 70}
+    kept = after[branch]["label"]
+    assert namespace.patch(f"/v1/clusters/{cluster}/groups/{branch}", json={"pinned": True}).json()["pinned"]
+    put(namespace, "others", (110, 0), range(200))
+    ran(namespace, cluster)
+    assert groups(namespace, cluster)[branch]["label"] == kept
+    [apart] = [name for name in after if name.startswith("cl_") and after[name]["parent_cluster_id"] != branch][:1]
+    [inside] = [name for name in after if after[name]["parent_cluster_id"] == branch][:1]
+    crossing = namespace.post(f"/v1/clusters/{cluster}/groups/{apart}/merge", json={"into": inside})
+    assert (crossing.status_code, "same one" in crossing.text) == (400, True)
     assert namespace.post(f"/v1/clusters/{cluster}/groups/{branch}/merge", json={"into": "cl_0"}).status_code == 400
 
 

@@ -15,12 +15,15 @@ import pytest
 from sqlalchemy import delete, select
 from starlette.testclient import TestClient
 
-from coterie.api.context import Services
+from coterie.api.context import Services, Tenant
 from coterie.app import create_app
 from coterie.config import Settings
 from coterie.kit.clock import ManualClock, iso
+from coterie.kit.errors import Conflict
 from coterie.runs import retention
-from coterie.runs.artifacts import RUN_FOLDERS, keep
+from coterie.runs.artifacts import RUN_FOLDERS, artifacts_of, keep
+from coterie.runs.editing import merge_groups, patch_group
+from coterie.runs.queries import get_run
 from coterie.runs.retention import Policy, overdue, policy_of, tidy_runs
 from coterie.store.tables import runs
 from runs.here import run_here
@@ -59,6 +62,12 @@ def ended(*kinds: str) -> list[Any]:
 )
 def test_the_newest_completed_run_and_those_with_a_name_stay(kinds: str, policy: Policy, gone: list[str]) -> None:
     assert list(overdue(ended(*kinds), policy, NOW)) == gone
+
+
+def test_the_run_that_a_kept_one_was_added_to_stays() -> None:
+    found = ended("c", "c", "c", "c")
+    found[0].resource = orjson.dumps({"base_run_id": "c2"})
+    assert list(overdue(found, Policy(1, None), NOW)) == ["c1", "c3"]
 
 
 def test_a_definition_s_retention_wins_over_the_settings() -> None:
@@ -218,3 +227,30 @@ def test_scratch_of_a_run_that_has_ended_is_swept_up(place: Place) -> None:
 def test_a_faulty_retention_is_refused(place: Place, bad: Any) -> None:
     answer = place.client.patch(f"/v1/clusters/{place.cluster}", json={"retention": bad})
     assert answer.status_code == 422, answer.text
+
+
+def test_no_run_is_deleted_while_another_may_go_by_it(place: Place) -> None:
+    run_id = place.run()
+    task = place.client.post(f"/v1/clusters/{place.cluster}/execute").json()["task_id"]
+    refused = place.client.delete(f"/v1/clusters/{place.cluster}/executions/{run_id}")
+    assert (refused.status_code, refused.json()["error"]["details"]["task_id"]) == (409, task)
+
+
+def test_groups_are_not_merged_by_what_was_read_before(place: Place) -> None:
+    internal_id = place.client.get("/v1/organizations").json()["internal_id"]
+    namespace_id = place.client.get(f"/v1/clusters/{place.cluster}").json()["namespace_id"]
+    tenant = Tenant("", internal_id, "", frozenset(), namespace_id, "")
+    run_id = place.run()
+    with place.services.db.read() as tx:
+        run = get_run(tx, tenant, run_id)
+    rows = artifacts_of(place.services, tenant, run).groups()
+    with place.services.db.write() as tx:
+        merge_groups(tx, run, rows, "cl_0", "cl_1", iso(NOW))
+    for source, into in (("cl_0", "cl_2"), ("cl_1", "cl_0")):
+        with pytest.raises(Conflict, match="meanwhile"), place.services.db.write() as tx:
+            merge_groups(tx, run, rows, source, into, iso(NOW))
+    place.run()
+    with pytest.raises(Conflict, match="completed meanwhile"), place.services.db.write() as tx:
+        merge_groups(tx, run, rows, "cl_2", "cl_1", iso(NOW))
+    with pytest.raises(Conflict, match="completed meanwhile"), place.services.db.write() as tx:
+        patch_group(tx, tenant, run, rows, "cl_2", {"label": "x"}, iso(NOW))

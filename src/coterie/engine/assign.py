@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from coterie.engine.arrays import NOISE, Labels, Matrix, unit_rows
+from coterie.engine.arrays import NOISE, Labels, Matrix, drawn, unit_rows
 from coterie.engine.classical import dbscan
-from coterie.engine.describe import QUANTILES
+from coterie.engine.describe import QUANTILES, describe, quantiles
 from coterie.engine.nearest import distances_to, nearest
 from coterie.engine.neighbours import exact_neighbours
 from coterie.engine.specs import DBSCANParams
@@ -25,6 +25,9 @@ REACH_QUANTILE = 0.99
 SLACK = 1.1
 """A later row may be this much farther from a centroid than REACH_QUANTILE of the group's rows: of a small group the
 farthest row says little of how far the next one may be."""
+
+LOOKED_AT = 3_000
+"""Rows among which groups are looked for: in a dense topic half of all pairs are near, and all of these are held."""
 
 TIGHT = 1.5
 """A proposed group's radius is at most so many times the largest that a group has."""
@@ -41,7 +44,7 @@ class Assignment:
 
 
 def to_groups(
-    rows: Matrix, centroids: Matrix, quantiles: NDArray[np.float32], *, least_cosine: float | None = None
+    rows: Matrix, centroids: Matrix, spread: NDArray[np.float32], *, least_cosine: float | None = None
 ) -> Assignment:
     """Find for each of `rows` (n, d) its group among those with `centroids` (k, d), whose own rows' distances have
     `quantiles` (k, 21; `describe.QUANTILES`). With `least_cosine` a row joins at this cosine similarity to the centroid
@@ -52,7 +55,7 @@ def to_groups(
     closest = nearest(rows, centroids)
     distances = distances_to(rows, centroids, closest)
     if least_cosine is None:
-        reach = [SLACK * np.interp(REACH_QUANTILE, QUANTILES, own) for own in quantiles]
+        reach = [SLACK * np.interp(REACH_QUANTILE, QUANTILES, own) for own in spread]
         fits = distances <= np.array(reach)[closest]
     else:
         directions = unit_rows(centroids)
@@ -60,30 +63,38 @@ def to_groups(
     probabilities = np.zeros(len(rows), np.float32)
     for group in np.unique(closest[fits]):
         own = fits & (closest == group)
-        probabilities[own] = 1 - np.interp(distances[own], quantiles[group], QUANTILES)
+        probabilities[own] = 1 - np.interp(distances[own], spread[group], QUANTILES)
     return Assignment(np.where(fits, closest, NOISE).astype(np.int32), distances, probabilities)
 
 
-def propose(rows: Matrix, radii: NDArray[np.float64], least: int) -> Labels:
+def propose(rows: Matrix, radii: NDArray[np.float64], least: int, *, seed: int) -> Labels:
     """Groups of at least so many among `rows` (n, d) that fitted into none of the groups of these `radii` (k). Labels
     (n), numbered from 0.
 
     The groups that there are say how near together rows of one group lie: √2 radii, in many dimensions. What hangs
-    together at that distance (DBSCAN) and is no wider than TIGHT times the widest of them is proposed.
+    together at that distance (DBSCAN) and is no wider than TIGHT times the widest of them is proposed. Of more than
+    LOOKED_AT rows a seeded sample is looked at, and the others join what is found in it.
     """
     labels = np.full(len(rows), NOISE, np.int32)
     near = float(np.sqrt(2) * np.median(radii)) if len(radii) else 0.0
     if len(rows) < least or near == 0:
         return labels
-    found = dbscan(rows, DBSCANParams(eps=near, min_samples=least)).labels
-    number = 0
-    for group in range(int(found.max(initial=NOISE)) + 1):
-        own = rows[found == group]
-        radius = float(np.sqrt(((own - own.mean(axis=0, dtype=np.float64)) ** 2).sum(axis=1).mean()))
-        if radius <= TIGHT * float(radii.max()):
-            labels[found == group] = number
-            number += 1
-    return labels
+    chosen = drawn(len(rows), LOOKED_AT, seed)
+    dense = max(2, round(least * len(chosen) / len(rows)))
+    found = dbscan(rows[chosen], DBSCANParams(eps=near, min_samples=dense)).labels
+    seen = describe(rows[chosen], found)
+    tight = np.sqrt(seen.variances) <= TIGHT * float(radii.max())
+    labels[chosen] = np.where((found != NOISE) & np.append(tight, False)[found], found, NOISE)
+    rest = np.setdiff1d(np.arange(len(rows)), chosen)
+    if len(rest) and tight.any():
+        reaches = quantiles(found, seen.distances, len(seen.sizes))[tight]
+        joined = to_groups(rows[rest], seen.centroids[tight], reaches).labels
+        labels[rest] = np.where(joined != NOISE, np.flatnonzero(tight)[joined], NOISE)
+    sizes = np.bincount(labels[labels != NOISE], minlength=len(seen.sizes))
+    names = np.full(len(sizes) + 1, NOISE, np.int32)  # the last is for noise
+    large = np.flatnonzero(sizes >= least)
+    names[large] = np.arange(len(large))
+    return names[labels]
 
 
 def by_centroid(rows: Matrix, centroids: Matrix) -> Labels:

@@ -196,10 +196,8 @@ class Artifacts:
         distances: NDArray[np.float32] = pa.concat_tables(tables)["distance_to_centroid"].to_numpy()
         return distances
 
-    def memberships(self) -> pa.Table:
-        """Every member's `collection_id`, `point_id` and `cluster_id`, and its place on the map; no rows without the
-        files."""
-        columns = ["collection_id", "point_id", "cluster_id", "x", "y", "z"]
+    def memberships(self, columns: Sequence[str]) -> pa.Table:
+        """Some columns of every member, `cluster_id` among them; no rows without the files."""
         if not self.blobs.exists(self.manifest_key):
             return pa.schema([MEMBERS.field(name) for name in columns]).empty_table()
         paths = [self.blobs.path(part.members_key) for part in self.parts]

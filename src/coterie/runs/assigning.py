@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Row
 
 from coterie.api.context import Services, Tenant
+from coterie.config import MIB
 from coterie.documents import queries as documents
 from coterie.documents.collections import spaces_of
 from coterie.engine.describe import QUANTILES
@@ -27,15 +28,15 @@ from coterie.labeling.keywords import Terms, unique_labels
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, ROW_GROUP, Artifacts
 from coterie.runs.group_schemas import KEYWORDS
 from coterie.runs.identity import given_out, known_groups
-from coterie.runs.loading import check_collections, save_vectors, where_of
+from coterie.runs.loading import check_collections, save_vectors, usable, where_of
 from coterie.runs.members import Placement, documents_of, member_columns, save_rows
 from coterie.runs.plan import Plan
 from coterie.runs.queries import run_before
 from coterie.runs.results import REPRESENTATIVES, RunFiles
 from coterie.runs.summary import definition_summary, run_text
 
-MOST_POOLED = 50_000
-"""Documents of the pool, the newest, that are looked at again; the others stay in it."""
+COPIES = 3
+"""How many times the vectors of what is assigned are held at once."""
 
 RUN_IN_FULL = "POST …/execute with the mode 'full' first"
 
@@ -90,7 +91,13 @@ def load_arrivals(services: Services, tenant: Tenant, plan: Plan, before: Before
     width = np.load(folder / "landmarks.npz")["vectors"].shape[1]
     if {each.dimensions for each in parts if len(each.pks)} - {width}:
         raise JobFailed(f"the vectors have other dimensions than the run's: {RUN_IN_FULL}")
-    if any(len(each.pks) for each in parts):
+    total = sum(len(each.pks) for each in parts)
+    if (need := 4 * COPIES * total * width) > (limit := usable(services.settings)):
+        raise JobFailed(
+            f"{total:,} documents to be assigned need about {need // MIB:,} MiB and the worker may take "
+            f"{limit // MIB:,}: {RUN_IN_FULL}, with a sample_size"
+        )
+    if total:
         save_vectors(services, parts, folder)
     else:
         np.save(folder / "vectors.npy", np.zeros((0, width), np.float32))
@@ -137,23 +144,20 @@ def _pool(before: Before) -> dict[str, list[str]]:
     if not before.adds:
         return {}
     path = before.artifacts.blobs.path(before.artifacts.members_key)
-    waiting = pq.read_table(
-        path, columns=["collection_id", "point_id"], filters=pc.field("cluster_id") == NOISE_ID
-    ).slice(0, MOST_POOLED)
+    columns = ["collection_id", "point_id"]
+    waiting = pq.read_table(path, columns=columns, filters=pc.field("cluster_id") == NOISE_ID)
     found: dict[str, list[str]] = {}
-    columns = (waiting[name].to_pylist() for name in ("collection_id", "point_id"))
-    for collection_id, identity in zip(*columns, strict=True):
+    for collection_id, identity in zip(*(waiting[name].to_pylist() for name in columns), strict=True):
         found.setdefault(collection_id, []).append(identity)
     return found
 
 
 def _kept(before: Before) -> pa.Table:
-    """What earlier assignments placed, and of the pool what is not looked at again."""
+    """What earlier assignments placed; the pool is looked at again."""
     if not before.adds:
         return MEMBERS.empty_table()
-    table = pq.read_table(before.artifacts.blobs.path(before.artifacts.members_key))
-    waits = pc.equal(table["cluster_id"], NOISE_ID)
-    return pa.concat_tables([table.filter(pc.invert(waits)), table.filter(waits).slice(MOST_POOLED)])
+    path = before.artifacts.blobs.path(before.artifacts.members_key)
+    return pq.read_table(path, filters=pc.field("cluster_id") != NOISE_ID)
 
 
 def _save_groups(table: pa.Table, folder: Path) -> None:

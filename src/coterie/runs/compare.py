@@ -18,9 +18,9 @@ MAX_FLOWS = 10_000
 
 def compare(before: Artifacts, after: Artifacts) -> dict[str, Any]:
     """What changed from one run to the other. Raises BadRequest for runs that are too large to be laid side by side."""
-    tables = [each.memberships().select(["collection_id", "point_id", "cluster_id"]) for each in (before, after)]
-    if max(map(len, tables)) > MAX_MEMBERS:
+    if max(before.count(), after.count()) > MAX_MEMBERS:
         raise BadRequest(f"runs of more than {MAX_MEMBERS:,} documents are not compared")
+    tables = [each.memberships(["collection_id", "point_id", "cluster_id"]) for each in (before, after)]
     leaves = [_leaves(each) for each in (before, after)]
     names = [list(each) for each in leaves]
     joined = tables[0].join(tables[1], ["collection_id", "point_id"], join_type="full outer", right_suffix="_after")
@@ -62,7 +62,7 @@ _ABSENT, _NOISE = -2, -1
 
 def _leaves(artifacts: Artifacts) -> dict[str, dict[str, Any]]:
     """The groups that documents are in, by id."""
-    rows = artifacts.groups()
+    rows = artifacts.groups(["cluster_id", "label", "num_members", "variance", "centroid_vector", "parent_cluster_id"])
     branches = {row["parent_cluster_id"] for row in rows}
     return {row["cluster_id"]: row for row in rows if row["cluster_id"] not in branches}
 

@@ -39,12 +39,29 @@ def label_groups(
     if _is_newest(tx, run):
         now_shown = {row["cluster_id"]: row["label"] for row in rows}
         for identity, label in labels.items():
-            now_shown[identity] = change_group(tx, tenant, run, identity, {"label_given": label or None}, now)
+            now_shown[identity] = _change_group(tx, tenant, run, identity, {"label_given": label or None}, now)
         _follow(tx, run, {}, now, [*now_shown.values(), *(word for row in rows for word in row["keywords"])])
     return dict(shown["label_overrides"])
 
 
-def change_group(
+def patch_group(
+    tx: Connection,
+    tenant: Tenant,
+    run: Row[Any],
+    rows: Sequence[Mapping[str, Any]],
+    identity: str,
+    given: Mapping[str, Any],
+    now: str,
+) -> None:
+    """Give a group of the definition's newest run a `label`, or pin the one it has. Raises NotFound, Conflict."""
+    _check_newest(tx, run)
+    if "label" in given:
+        label_groups(tx, tenant, run, rows, {identity: (given["label"] or "").strip()}, now)
+    if given.get("pinned") is not None:
+        _change_group(tx, tenant, run, identity, {"pinned": given["pinned"]}, now)
+
+
+def _change_group(
     tx: Connection, tenant: Tenant, run: Row[Any], identity: str, changes: Mapping[str, Any], now: str
 ) -> str:
     """Change what is known of a group, and write down its label if that changes; the label. Raises NotFound."""
@@ -72,8 +89,9 @@ def change_group(
 def merge_groups(
     tx: Connection, run: Row[Any], rows: Sequence[Mapping[str, Any]], source: str, into: str, now: str
 ) -> None:
-    """Make a group of the definition's newest run a part of another. Raises NotFound, BadRequest."""
+    """Make a group of the definition's newest run a part of another. Raises NotFound, BadRequest, Conflict."""
     _check_present(rows, [source, into])
+    _check_newest(tx, run)
     run = _fresh(tx, run)
     if source == into:
         raise BadRequest("a group is not merged into itself: name another one in 'into'")
@@ -82,10 +100,16 @@ def merge_groups(
     above = {row["parent_cluster_id"] for row in rows}
     if {source, into} & above:
         raise BadRequest("groups of groups are not merged: merge those that are in them")
+    parents = {row["cluster_id"]: row["parent_cluster_id"] for row in rows}
+    if parents[source] != parents[into]:
+        raise BadRequest("the two are in different groups of groups: merge groups of the same one")
     find_group(tx, run.cluster_id, source)
     find_group(tx, run.cluster_id, into)
     shown = orjson.loads(run.resource)
-    merged = {**(shown.get("merged_groups") or {}), source: into}
+    before = shown.get("merged_groups") or {}
+    if source in before or into in before:
+        raise Conflict("one of the two was merged by someone else meanwhile: look again")
+    merged = {**before, source: into}
     shown["merged_groups"] = {part: into if whole == source else whole for part, whole in merged.items()}
     shown["num_clusters"] -= 1
     moved = update(groups).where(
@@ -98,6 +122,7 @@ def merge_groups(
 
 def unmerge_group(tx: Connection, run: Row[Any], identity: str, now: str) -> None:
     """Take a merge back: at once in the run that it was made in, and in the runs to come. Raises NotFound, Conflict."""
+    _check_newest(tx, run)
     run = _fresh(tx, run)
     row = find_group(tx, run.cluster_id, identity)
     if row.merged_into is None:
@@ -169,6 +194,12 @@ def _fresh(tx: Connection, run: Row[Any]) -> Row[Any]:
 def _is_newest(tx: Connection, run: Row[Any]) -> bool:
     newest = select(func.max(runs.c.pk)).where(runs.c.cluster_id == run.cluster_id, runs.c.status == queue.COMPLETED)
     return run.cluster_id is not None and bool(tx.scalar(newest) == run.pk)
+
+
+def _check_newest(tx: Connection, run: Row[Any]) -> None:
+    """Raise Conflict where another run has completed since this one was read."""
+    if not _is_newest(tx, run):
+        raise Conflict("a run of the definition has completed meanwhile: look again")
 
 
 def _write_run(tx: Connection, run: Row[Any], shown: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from coterie.api.errors import CONFLICT, ERRORS, json_response
 from coterie.clusters.queries import find_cluster
 from coterie.kit.clock import iso
 from coterie.runs import editing
-from coterie.runs.artifacts import artifacts_of
+from coterie.runs.artifacts import artifacts_of, still_there
 from coterie.runs.compare import compare
 from coterie.runs.group_schemas import (
     CompareResponse,
@@ -33,7 +33,8 @@ def patch_execution_labels(
     """Rename groups of a run. In the definition's newest run the names are for good: later runs keep them."""
     with services.db.read() as tx:
         run = find_completed(tx, tenant, cluster_id, run_id)
-    rows = artifacts_of(services, tenant, run).groups()
+    with still_there(run.id):
+        rows = artifacts_of(services, tenant, run).groups()
     labels = {group: label.strip() for group, label in body.labels.items()}
     with services.db.write() as tx:
         overrides = editing.label_groups(tx, tenant, run, rows, labels, iso(services.clock.now()))
@@ -46,7 +47,8 @@ def compare_executions(cluster_id: str, run_id: str, other_run_id: str, tenant: 
     which documents went where."""
     with services.db.read() as tx:
         runs = [find_completed(tx, tenant, cluster_id, each) for each in (run_id, other_run_id)]
-    found = compare(*(artifacts_of(services, tenant, run) for run in runs))
+    with still_there(run_id):
+        found = compare(*(artifacts_of(services, tenant, run) for run in runs))
     return json_response({"cluster_id": runs[0].cluster_id, "before": run_id, "after": other_run_id, **found})
 
 
@@ -63,12 +65,9 @@ def patch_group(
 ) -> Response:
     """Rename a group, or pin its label. Both hold in the newest run and in all that come."""
     run, rows = _newest(services, tenant, cluster_id)
-    now = iso(services.clock.now())
+    given = body.model_dump(exclude_unset=True)
     with services.db.write() as tx:
-        if "label" in body.model_fields_set:
-            editing.label_groups(tx, tenant, run, rows, {group_id: (body.label or "").strip()}, now)
-        if body.pinned is not None:
-            editing.change_group(tx, tenant, run, group_id, {"pinned": body.pinned}, now)
+        editing.patch_group(tx, tenant, run, rows, group_id, given, iso(services.clock.now()))
     return _shown(services, run, group_id, rows)
 
 
@@ -99,7 +98,8 @@ def _newest(services: Services, tenant: Tenant, identifier: str) -> tuple[Row[An
     with services.db.read() as tx:
         cluster = find_cluster(tx, tenant, identifier)
         _, run = find_results(tx, tenant, cluster.id)
-    return run, artifacts_of(services, tenant, run).groups()
+    with still_there(run.id):
+        return run, artifacts_of(services, tenant, run).groups()
 
 
 def _shown(services: Services, run: Row[Any], group_id: str, rows: list[dict[str, Any]]) -> Response:

@@ -88,7 +88,7 @@ def save_earlier(
     """What the run before said of this one's `documents` (ids and collections, n): its groups to `earlier.npz`, and
     where they stood on its map, unless that has other dimensions, to `earlier.npy` (n, 2 or 3; NaN where it had not
     the document)."""
-    table = before.memberships()
+    table = before.memberships(["collection_id", "point_id", "cluster_id", "x", "y", "z"])
     ids, of_collection = (pa.array(each, pa.string()) for each in documents)
     at = pc.index_in(_keys(of_collection, ids), _keys(table["collection_id"], table["point_id"]))
     rows = before.groups()

@@ -101,9 +101,11 @@ def recognize(earlier: Earlier, matrix: Matrix, labels: Labels) -> tuple[Labels,
     return final, [Recognized(name, float(weight)) for name, weight in zip(names, matching.weight[own], strict=True)]
 
 
-def branch_names(earlier: Earlier, labels: Labels, branches: Sequence[Branch], found: Description) -> list[str | None]:
-    """Each branch's name in the run before, by level; None for a new one."""
-    names: list[str | None] = [None] * len(branches)
+def recognize_branches(
+    earlier: Earlier, labels: Labels, branches: Sequence[Branch], found: Description
+) -> list[Recognized]:
+    """What each branch was in the run before, by level."""
+    names = [Recognized()] * len(branches)
     known = earlier.group != ABSENT
     for level in {branch.level for branch in branches}:
         chosen = np.array([number for number, branch in enumerate(branches) if branch.level == level])
@@ -113,9 +115,9 @@ def branch_names(earlier: Earlier, labels: Labels, branches: Sequence[Branch], f
         there = np.flatnonzero(~earlier.leaves & (earlier.levels == level))
         before = _renumbered(_raised(earlier, level), there)
         after = _grouping(describe_branches(found, [branches[number].leaves for number in chosen]))
-        partner = match(earlier.among(there), after, before[known], of_leaf[labels][known]).partner
-        for number, at in zip(chosen, partner, strict=True):
-            names[number] = earlier.names[there[at]] if at >= 0 else None
+        matching = match(earlier.among(there), after, before[known], of_leaf[labels][known])
+        for number, at, weight in zip(chosen, matching.partner, matching.weight, strict=True):
+            names[number] = Recognized(earlier.names[there[at]], float(weight)) if at >= 0 else Recognized()
     return names
 
 
@@ -149,9 +151,14 @@ def what_changed(earlier: Earlier, found: Description, labels: Labels, names: Se
     }
 
 
-def read_recognized(folder: Path) -> list[Recognized]:
-    """What the stage wrote of the groups."""
-    return [Recognized(*each) for each in orjson.loads((folder / "recognized.json").read_bytes())]
+def write_recognized(path: Path, found: Sequence[Recognized]) -> None:
+    """Keep what groups were for the next step."""
+    path.write_bytes(orjson.dumps([tuple(each) for each in found]))
+
+
+def read_recognized(path: Path) -> list[Recognized]:
+    """What `write_recognized` wrote."""
+    return [Recognized(*each) for each in orjson.loads(path.read_bytes())]
 
 
 def _seen(matrix: Matrix, labels: Labels) -> Grouping:

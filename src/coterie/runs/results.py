@@ -105,7 +105,8 @@ def write_results(
 def _vector_result(folder: Path, known: Known) -> _Result:
     labels = np.load(folder / "labels.npy")
     distances, centroids = np.load(folder / "distances.npy"), np.load(folder / "centroids.npy")
-    described, recognized = orjson.loads((folder / "groups.json").read_bytes()), read_recognized(folder)
+    described = orjson.loads((folder / "groups.json").read_bytes())
+    recognized = read_recognized(folder / "recognized.json")
     order = np.lexsort((np.arange(len(labels)), distances, labels))
     starts = np.searchsorted(labels[order], np.arange(len(centroids) + 1))
     names = given_out("cl_", [each.name for each in recognized], known)
@@ -123,8 +124,12 @@ def _vector_result(folder: Path, known: Known) -> _Result:
     ]
     if (folder / "branches.json").exists():
         branches = orjson.loads((folder / "branches.json").read_bytes())
-        found = orjson.loads((folder / "branch_names.json").read_bytes())
-        groups = _depth_first([*_branches(branches, groups, given_out("br_", found, known)), *groups])
+        seen = read_recognized(folder / "recognized_branches.json")
+        above = _branches(branches, groups, given_out("br_", [each.name for each in seen], known))
+        for branch, each in zip(above, seen, strict=True):
+            kept = known.kept_label(branch.id, each.weight)
+            branch.label, branch.source = kept.get("label"), kept.get("source", KEYWORDS)
+        groups = _depth_first([*above, *groups])
     probabilities, origin = np.load(folder / "probabilities.npy"), np.load(folder / "origin.npy")
     return _Result(groups, order[: starts[0]], distances, probabilities, origin, np.load(folder / "coordinates.npy"))
 

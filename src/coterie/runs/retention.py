@@ -75,6 +75,9 @@ def delete_run(tx: Connection, services: Services, tenant: Tenant, identifier: s
     run = find_run(tx, tenant, identifier, run_id)
     if run.status in queue.OPEN:
         raise Conflict(f"run '{run.id}' is under way: cancel it and wait for its end", {"task_id": run.task_id})
+    if (busy := queue.open_task_of(tx, run.cluster_id)) is not None:
+        reason = "a run of the definition is under way, and may go by this one: wait for its end"
+        raise Conflict(reason, {"task_id": busy.id})
     others = select(runs.c.id, runs.c.resource).where(runs.c.cluster_id == run.cluster_id, runs.c.pk > run.pk)
     added = [row.id for row in tx.execute(others) if orjson.loads(row.resource).get("base_run_id") == run.id]
     if added:

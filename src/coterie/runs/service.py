@@ -57,7 +57,10 @@ def _mode(tx: Connection, tenant: Tenant, cluster: Row[Any], changes: Mapping[st
     if mode == "composite":
         if sources is None:
             raise BadRequest("the mode 'composite' needs 'source_execution_ids': the runs whose groups are grouped")
-        return {"mode": mode, "source_runs": [find_source(tx, tenant, each).id for each in sources]}
+        found = [find_source(tx, tenant, each) for each in sources]
+        if len({run.cluster_id or run.id for run in found}) < len(found):
+            raise BadRequest("'source_execution_ids' names a definition twice: its groups would count twice")
+        return {"mode": mode, "source_runs": [run.id for run in found]}
     if mode == "full":
         return {}
     for name in MODE_EXCLUDES:

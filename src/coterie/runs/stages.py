@@ -105,7 +105,7 @@ def recognize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str,
     if earlier is not None:
         labels, found = recognition.recognize(earlier, _vectors(scratch, plan), labels)
     np.save(scratch / "labels.npy", labels)
-    (scratch / "recognized.json").write_bytes(orjson.dumps([tuple(each) for each in found]))
+    recognition.write_recognized(scratch / "recognized.json", found)
     return {"groups": len(found), "noise": int((labels == NOISE).sum())}
 
 
@@ -133,13 +133,15 @@ def characterize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[s
         depth, per_level = plan["max_hierarchy_depth"], plan["groups_per_level"]
         tree = branches(found.centroids, depth=depth, per_level=per_level, parting=parting)
         (scratch / "branches.json").write_bytes(orjson.dumps([branch._asdict() for branch in tree]))
-        known = [None] * len(tree) if earlier is None else recognition.branch_names(earlier, labels, tree, found)
-        (scratch / "branch_names.json").write_bytes(orjson.dumps(known))
+        known = [recognition.Recognized()] * len(tree)
+        if earlier is not None:
+            known = recognition.recognize_branches(earlier, labels, tree, found)
+        recognition.write_recognized(scratch / "recognized_branches.json", known)
     report(0.4)
     measures = _measures(scratch, plan, matrix, labels, found.distances) if plan["metrics"] else {}
     if earlier is None:
         return {"metrics": measures, "changes": None}
-    names = [each.name for each in recognition.read_recognized(scratch)]
+    names = [each.name for each in recognition.read_recognized(scratch / "recognized.json")]
     return {"metrics": measures, "changes": recognition.what_changed(earlier, found, labels, names)}
 
 
@@ -177,7 +179,7 @@ def assign(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, An
     labels, distances, probabilities = found.labels, found.distances, found.probabilities
     waiting = np.flatnonzero(labels == NOISE)
     least = plan["params"].get("min_cluster_size", HDBSCANParams().min_cluster_size)
-    fresh = propose(matrix[waiting], radii, least)
+    fresh = propose(matrix[waiting], radii, least, seed=plan["seed"])
     made = describe(matrix[waiting], fresh)
     joined = fresh != NOISE
     labels[waiting[joined]] = len(centroids) + fresh[joined]
