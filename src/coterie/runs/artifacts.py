@@ -1,7 +1,7 @@
 """A run's files: `clusters.parquet`, `members.parquet`, and last `manifest.json`; without it the others don't count.
 
 Members are sorted by group (noise last), nearest to the centroid first, in row groups of ROW_GROUP rows: a page is read
-from the row groups that it touches. `docs/artifacts.md` lists the columns.
+from the row groups that it touches.
 
 A run that only assigned new documents holds these, and its manifest names the run, its `base`, that holds the rest: the
 two are read as one. What people said of the groups since is laid over both as they are read.

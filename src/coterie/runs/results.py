@@ -139,19 +139,15 @@ def _branches(found: Sequence[Mapping[str, Any]], leaves: Sequence[Group], names
     branches = []
     for number, each in enumerate(found):
         own = [leaves[leaf] for leaf in each["leaves"]]
-        sizes = np.array([len(leaf.rows) for leaf in own])
-        centroids = np.array([leaf.centroid for leaf in own])
-        centre = sizes @ centroids / sizes.sum()
-        spread = np.array([leaf.variance for leaf in own]) + ((centroids - centre) ** 2).sum(axis=1)
-        places = np.concatenate([np.arange(size) for size in sizes])
+        places = np.concatenate([np.arange(len(leaf.rows)) for leaf in own])
         rows = np.concatenate([leaf.rows for leaf in own])[np.argsort(places, kind="stable")]
         parent = None if each["parent"] is None else names[each["parent"]]
         branches.append(
             Group(
                 names[number],
                 rows,
-                centre.tolist(),
-                float(sizes @ spread / sizes.sum()),
+                each["centroid"],
+                each["variance"],
                 parent=parent,
                 level=each["level"],
                 leaf=False,

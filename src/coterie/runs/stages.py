@@ -132,7 +132,12 @@ def characterize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[s
     if plan["hierarchical"] and len(groups) <= MOST_GROUPS:
         depth, per_level = plan["max_hierarchy_depth"], plan["groups_per_level"]
         tree = branches(found.centroids, depth=depth, per_level=per_level, parting=parting)
-        (scratch / "branches.json").write_bytes(orjson.dumps([branch._asdict() for branch in tree]))
+        spread = recognition.describe_branches(found, [branch.leaves for branch in tree])
+        shown = [
+            {**branch._asdict(), "centroid": centroid.tolist(), "variance": float(variance)}
+            for branch, centroid, variance in zip(tree, spread.centroids, spread.variances, strict=True)
+        ]
+        (scratch / "branches.json").write_bytes(orjson.dumps(shown))
         known = [recognition.Recognized()] * len(tree)
         if earlier is not None:
             known = recognition.recognize_branches(earlier, labels, tree, found)
