@@ -5,6 +5,9 @@ from the row groups that it touches.
 
 A run that only assigned new documents holds these, and its manifest names the run, its `base`, that holds the rest: the
 two are read as one. What people said of the groups since is laid over both as they are read.
+
+Where documents are in several groups (arrays of a grouping by attributes), a group above these has rows of its own
+after all others, each document once: `total_members` does not count them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -60,6 +63,7 @@ CLUSTERS = pa.schema(
         ("proposed", pa.bool_()),
         ("label_source", pa.string()),
         ("attribute_values", pa.string()),
+        ("aggregates", pa.string()),
     ]
 )
 MEMBERS = pa.schema(
@@ -200,8 +204,11 @@ class Artifacts:
         """Some columns of every member, `cluster_id` among them; no rows without the files."""
         if not self.blobs.exists(self.manifest_key):
             return pa.schema([MEMBERS.field(name) for name in columns]).empty_table()
-        paths = [self.blobs.path(part.members_key) for part in self.parts]
-        return self._by_whole(pa.concat_tables([pq.read_table(path, columns=columns) for path in paths]))
+        held = [
+            pq.read_table(self.blobs.path(part.members_key), columns=columns).slice(0, part.manifest["total_members"])
+            for part in self.parts
+        ]
+        return self._by_whole(pa.concat_tables(held))
 
     def _joined(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         found = {row["cluster_id"]: row for row in rows}
