@@ -5,8 +5,6 @@ each distinct element; a missing value, null and an empty array are a group of t
 """
 
 import itertools
-import json
-import math
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 MISSING_LABEL = "(missing)"
@@ -23,12 +22,17 @@ MAX_GROUPS = 100_000
 MAX_OF_ROW = 1_000
 """Groups of the last level that one row may be in: several arrays multiply."""
 
+MAX_MEMBERSHIPS = 50_000_000
+"""Rows of all groups of a level together: each takes some tens of bytes while they are made."""
+
 MAX_LABEL = 200
 """Characters of a label; what is longer is cut."""
 
-Key = tuple[tuple[str, Any], ...]
+Element = str | tuple[str, Any] | None
+"""A value that can be hashed: a string, None for a missing one, and for others their kind before them."""
+
+Key = tuple[Element, ...]
 Rows = NDArray[np.int64]
-Numbers = NDArray[np.float64]
 
 
 class TooManyGroups(ValueError):
@@ -37,25 +41,42 @@ class TooManyGroups(ValueError):
 
 
 class Column:
-    """One field of all rows as it is read: each distinct JSON value once, and for every row its number."""
+    """One field of all rows as it is read: of each row the elements of its value, numbered as they come. An array has
+    several, each once, or with `repeated` as often as it holds them; a missing value is an element like any other."""
 
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-        self._numbers: dict[Any, int] = {}
-        self._codes = array("i")
+    def __init__(self, *, repeated: bool = False) -> None:
+        self.elements: dict[Element, int] = {}
+        self._repeated = repeated
+        self._values: dict[Element, int] = {}
+        self._codes, self._held, self._sizes = array("i"), array("i"), array("i")
 
     def add(self, value: Any) -> None:
         """The next row's value; None where it has none."""
-        key = value if type(value) is str or value is None else _typed(value)
-        number = self._numbers.get(key)
-        if number is None:
-            number = self._numbers[key] = len(self.values)
-            self.values.append(value)
+        if type(value) is list:
+            found = _flat(value)
+            number = self._new(list(found if self._repeated else dict.fromkeys(found)) or [None])
+        else:
+            element = value if type(value) is str else _typed(value)
+            known = self._values.get(element)
+            number = known if known is not None else self._values.setdefault(element, self._new([element]))
         self._codes.append(number)
 
-    def codes(self) -> NDArray[np.int32]:
-        """Of each row (n) the number of its value."""
-        return np.frombuffer(self._codes, np.int32) if self._codes else np.zeros(0, np.int32)
+    def places(self, rows: Rows) -> tuple[Rows, Rows]:
+        """Of each of some rows how many elements it has, and the numbers of all of these, one row after the other."""
+        codes, sizes = np.asarray(self._codes)[rows], np.asarray(self._sizes, np.int64)
+        many = sizes[codes]
+        first = np.cumsum(sizes) - sizes
+        at = np.arange(many.sum()) + np.repeat(first[codes] - (np.cumsum(many) - many), many)
+        return many, np.asarray(self._held, np.int64)[at]
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def _new(self, elements: Sequence[Element]) -> int:
+        numbers = self.elements
+        self._held.extend([numbers.setdefault(each, len(numbers)) for each in elements])
+        self._sizes.append(len(elements))
+        return len(self._sizes) - 1
 
 
 @dataclass(frozen=True)
@@ -76,115 +97,114 @@ def group_by(attributes: Sequence[str], columns: Sequence[Column], *, hierarchic
     With `hierarchical`, one level an attribute: `cl_0`, below it `cl_0_sub_0`, …; else one level for all together.
     Raises TooManyGroups.
     """
-    codes, inverse = _combinations([column.codes() for column in columns])
-    elements = [[_elements(value) for value in column.values] for column in columns]
-    depths = range(1, len(attributes) + 1) if hierarchical else [len(attributes)]
-    members: dict[Key, list[int]] = {}
-    for number, combination in enumerate(codes.tolist()):
-        options = [own[code] for own, code in zip(elements, combination, strict=True)]
-        if math.prod(map(len, options)) > MAX_OF_ROW:
-            raise TooManyGroups(f"a document's lists put it in more than {MAX_OF_ROW:,} groups")
-        for full in itertools.product(*options):
-            for depth in depths:
-                held = members.setdefault(full[:depth], [])
-                if not held or held[-1] != number:
-                    held.append(number)
-        if len(members) > MAX_GROUPS:
-            raise TooManyGroups(_too_many(attributes, elements))
-    return list(_numbered(attributes, members, inverse, depths[0]))
+    levels = list(_levels(attributes, columns))
+    used = levels if hierarchical else levels[-1:]
+    if sum(len(level.keys) for level in used) > MAX_GROUPS:
+        raise TooManyGroups(_too_many(attributes, columns))
+    return list(_numbered(attributes, used))
 
 
 def aggregate(method: str, column: Column, rows: Sequence[Rows]) -> list[float | None]:
-    """Of each group of rows the `count`, `sum`, `avg`, `min` or `max` of a column's numbers, every number of an array
-    among them. What is no number counts as nothing, true and "1" too; of no numbers all but the count are None."""
-    codes = column.codes()
-    numbers = [
-        np.array([value for kind, value in _elements(each) if kind == "number"], float) for each in column.values
-    ]
+    """Of each group of rows the `count`, `sum`, `avg`, `min` or `max` of a `repeated` column's numbers. What is no
+    number counts as nothing, true and "1" too; of no numbers all but the count are None."""
+    numbers = np.array([_number(each) for each in column.elements], float)
+    found = (numbers[column.places(own)[1]] for own in rows)
     with np.errstate(over="ignore"):  # a sum beyond a double's range is infinite, which JSON shows as null
-        counts, sums, least, most = (
-            np.array([reduce(each) for each in numbers])[codes]
-            for reduce in (len, np.sum, lambda each: each.min(initial=np.inf), lambda each: each.max(initial=-np.inf))
-        )
-        return [_aggregated(method, counts[own], sums[own], least[own], most[own]) for own in rows]
+        return [_aggregated(method, own[~np.isnan(own)]) for own in found]
 
 
-def _aggregated(method: str, counts: Any, sums: Numbers, least: Numbers, most: Numbers) -> float | None:
-    many = int(counts.sum())
+def _aggregated(method: str, numbers: NDArray[np.float64]) -> float | None:
     if method == "count":
-        return many
-    if many == 0:
-        return None
-    if method == "min":
-        return float(least.min())
-    if method == "max":
-        return float(most.max())
-    return float(sums.sum()) / (many if method == "avg" else 1)
+        return len(numbers)
+    reduce = {"sum": numbers.sum, "avg": numbers.mean, "min": numbers.min, "max": numbers.max}[method]
+    return float(reduce()) if len(numbers) else None
 
 
-def _typed(value: Any) -> tuple[str, Any]:
-    """A hashable form of a value that is not missing, in which only equal values of one type are equal."""
+def _number(element: Element) -> float:
+    return element[1] if isinstance(element, tuple) and element[0] == "number" else np.nan
+
+
+def _typed(value: Any) -> Element:
+    """A hashable form of a value that is no array, in which only equal values of one type are equal."""
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "boolean", value
     if isinstance(value, int | float):
         return "number", value
-    if isinstance(value, str):
-        return "string", value
-    return "object", json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return "object", orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _elements(value: Any) -> list[tuple[str, Any]]:
-    """The typed values that one attribute of one row has, those of arrays within arrays too."""
-    if isinstance(value, list):
-        found = dict.fromkeys(itertools.chain.from_iterable(map(_elements, value)))
-        found.pop(_MISSING, None)
-        return list(found) or [_MISSING]
-    return [_MISSING if value is None else _typed(value)]
+def _flat(values: list[Any]) -> Iterator[Element]:
+    """What is in an array, and in arrays within it; nulls are nothing."""
+    for each in values:
+        if type(each) is str:
+            yield each
+        elif type(each) is list:
+            yield from _flat(each)
+        elif each is not None:
+            yield _typed(each)
 
 
-_MISSING = ("missing", None)
+@dataclass(frozen=True)
+class _Level:
+    """Groups by some of the attributes: their keys, of each the number of its group a level above, and their rows."""
+
+    keys: list[Key]
+    above: Rows
+    rows: list[Rows]
 
 
-def _combinations(codes: Sequence[NDArray[np.int32]]) -> tuple[NDArray[np.int64], Rows]:
-    """The combinations of codes that occur (k, a), and of each row (n) the number of its own."""
-    inverse = np.zeros(len(codes[0]), np.int64)
-    for each in codes:
-        joined = inverse * (int(each.max(initial=0)) + 1) + each
-        _, first, inverse = np.unique(joined, return_index=True, return_inverse=True)
-    return np.column_stack([each[first] for each in codes]), inverse
+def _levels(attributes: Sequence[str], columns: Sequence[Column]) -> Iterator[_Level]:
+    """The groups by the first attribute, by the first two, and so on."""
+    count = len(columns[0])
+    rows, own = np.arange(count), np.zeros(count, np.int64)
+    keys: list[Key] = [()]
+    for column in columns:
+        many, held = column.places(rows)
+        if len(held) > MAX_MEMBERSHIPS or np.bincount(rows, many).max(initial=0) > MAX_OF_ROW:
+            raise TooManyGroups(f"lists put a document in more than {MAX_OF_ROW:,} groups, or all in too many")
+        elements = list(column.elements)
+        pairs = np.repeat(own, many) * len(elements) + held
+        found, own = np.unique(pairs, return_inverse=True)
+        if len(found) > MAX_GROUPS:
+            raise TooManyGroups(_too_many(attributes, columns))
+        rows, above = np.repeat(rows, many), found // len(elements)
+        keys = [(*keys[up], elements[each]) for up, each in zip(above, found % len(elements), strict=True)]
+        order = np.argsort(own, kind="stable")
+        yield _Level(keys, above, np.split(rows[order], np.cumsum(np.bincount(own))[:-1]))
 
 
-def _too_many(attributes: Sequence[str], elements: Sequence[Sequence[Sequence[Any]]]) -> str:
-    counts = (len(set(itertools.chain.from_iterable(own))) for own in elements)
-    told = ", ".join(f"'{name}' has {count:,} distinct values" for name, count in zip(attributes, counts, strict=True))
+def _too_many(attributes: Sequence[str], columns: Sequence[Column]) -> str:
+    counts = zip(attributes, (len(column.elements) for column in columns), strict=True)
+    told = ", ".join(f"'{name}' has {count:,} distinct values" for name, count in counts)
     return f"there would be more than {MAX_GROUPS:,} groups: {told}"
 
 
-def _numbered(
-    attributes: Sequence[str], members: dict[Key, list[int]], inverse: Rows, top: int
-) -> Iterator[AttributeGroup]:
-    order = np.argsort(inverse, kind="stable")
-    starts = np.searchsorted(inverse[order], np.arange(int(inverse.max(initial=-1)) + 2))
-    rows = {
-        key: np.sort(np.concatenate([order[starts[each] : starts[each + 1]] for each in own]))
-        for key, own in members.items()
-    }
-    ids: dict[Key, str] = {}
-    counters: Counter[Key] = Counter()
-    ordered = sorted(members, key=lambda key: (len(key), -len(rows[key]), rows[key][0]))
-    for key, label in zip(ordered, _labels(ordered), strict=True):
-        above = key[:-1] if len(key) > top else ()
-        ids[key] = f"{ids[above]}_sub_{counters[above]}" if above else f"cl_{counters[above]}"
-        counters[above] += 1
-        values = dict(zip(attributes, itertools.starmap(_value, key), strict=False))
-        yield AttributeGroup(ids[key], values, label, ids.get(above), len(key) - top, rows[key])
+def _numbered(attributes: Sequence[str], levels: Sequence[_Level]) -> Iterator[AttributeGroup]:
+    """The groups with their ids, the levels from the top."""
+    labels = iter(_labels([key for level in levels for key in level.keys]))
+    above: list[str] = []
+    for depth, level in enumerate(levels):
+        named = [next(labels) for _ in level.keys]
+        ids, counters = [""] * len(level.keys), Counter[str]()
+        for number in sorted(range(len(ids)), key=lambda each: (-len(level.rows[each]), level.rows[each][0])):
+            parent = above[level.above[number]] if depth else None
+            ids[number] = f"cl_{counters['']}" if parent is None else f"{parent}_sub_{counters[parent]}"
+            counters[parent or ""] += 1
+            values = dict(zip(attributes, map(_value, level.keys[number]), strict=False))
+            yield AttributeGroup(ids[number], values, named[number], parent, depth, level.rows[number])
+        above = ids
 
 
-def _value(kind: str, held: Any) -> Any:
+def _value(element: Element) -> Any:
     """The JSON value: 1.0 is 1, so that a group is the same whichever way its number is written."""
+    if not isinstance(element, tuple):
+        return element
+    kind, held = element
     if kind == "object":
-        return json.loads(held)
-    return int(held) if kind == "number" and isinstance(held, float) and held.is_integer() else held
+        return orjson.loads(held)
+    return int(held) if isinstance(held, float) and held.is_integer() else held
 
 
 def _labels(keys: Sequence[Key]) -> list[str]:
@@ -209,11 +229,13 @@ def _alike(labels: Sequence[str]) -> set[int]:
 
 
 def _joined(key: Key, *, exact: bool) -> str:
-    text = ", ".join(_show(kind, _value(kind, held), exact) for kind, held in key)
+    text = ", ".join(_show(element, exact) for element in key)
     return text if len(text) <= MAX_LABEL else f"{text[: MAX_LABEL - 1]}…"
 
 
-def _show(kind: str, value: Any, exact: bool) -> str:
-    if kind == "missing":
+def _show(element: Element, exact: bool) -> str:
+    if element is None:
         return MISSING_LABEL
-    return str(value) if kind == "string" and not exact else json.dumps(value, sort_keys=True, ensure_ascii=False)
+    if isinstance(element, str) and not exact:
+        return element
+    return orjson.dumps(_value(element), option=orjson.OPT_SORT_KEYS).decode()

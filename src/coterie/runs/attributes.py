@@ -1,6 +1,6 @@
 """A run by attributes: documents to groups of equal values, without vectors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def group_documents(services: Services, tenant: Tenant, plan: Plan, folder: Path
             nothing_matches(plan.collection_ids) if plan.filters else "the collections hold no documents: add some"
         )
     try:
-        groups = group_by(plan.attributes, [columns[path] for path in plan.attributes], hierarchical=plan.hierarchical)
+        groups = group_by(plan.attributes, columns[: len(plan.attributes)], hierarchical=plan.hierarchical)
     except TooManyGroups as error:
         raise JobFailed(f"{error}; {COARSER}") from error
     save_rows(folder, parts)
@@ -69,13 +69,13 @@ def group_documents(services: Services, tenant: Tenant, plan: Plan, folder: Path
     }
 
 
-def read_columns(
-    tx: Connection, tenant: Tenant, plan: Plan
-) -> tuple[list[tuple[str, Any, list[str]]], Mapping[str, Column]]:
-    """Of each collection its id and the keys and ids of its documents that match, and the columns that the plan names,
-    by path. One pass over the payloads: `docs/decisions/0010` says why the store does not take them apart."""
-    columns = {path: Column() for path in [*plan.attributes, *plan.aggregation_fields]}
-    adders = [(path, path.removeprefix("metadata."), column.add) for path, column in columns.items()]
+def read_columns(tx: Connection, tenant: Tenant, plan: Plan) -> tuple[list[tuple[str, Any, list[str]]], list[Column]]:
+    """Of each collection its id and the keys and ids of its documents that match, and the columns that the plan names:
+    its attributes, then its aggregation's fields.
+    One pass over the payloads: `docs/decisions/0010` says why the store does not take them apart."""
+    columns = [Column() for _ in plan.attributes] + [Column(repeated=True) for _ in plan.aggregation_fields]
+    paths = [*plan.attributes, *plan.aggregation_fields]
+    readers = [(_reader(path), column.add) for path, column in zip(paths, columns, strict=True)]
     where = where_of(plan.filters)
     parts = []
     for collection_id in plan.collection_ids:
@@ -83,30 +83,39 @@ def read_columns(
         for pk, identity, metadata in documents.iterate_payloads(tx, tenant, collection_id, where):
             pks.append(pk)
             ids.append(identity)
-            for path, short, add in adders:
-                add(_value(metadata, path, short))
+            for value_of, add in readers:
+                add(value_of(metadata))
         parts.append((collection_id, np.array(pks, np.int64), ids))
     return parts, columns
 
 
-def aggregates(plan: Plan, columns: Mapping[str, Column], rows: Sequence[Any]) -> list[dict[str, float | None] | None]:
+def aggregates(plan: Plan, columns: Sequence[Column], rows: Sequence[Any]) -> list[dict[str, float | None] | None]:
     """Of each group of rows what the plan's aggregation makes of each field; None without an aggregation."""
     if plan.aggregation_method is None:
         return [None] * len(rows)
     if not plan.aggregation_fields:
         return [{EVERY: len(own)} for own in rows]
-    found = {path: aggregate(plan.aggregation_method, columns[path], rows) for path in plan.aggregation_fields}
+    named = zip(plan.aggregation_fields, columns[len(plan.attributes) :], strict=True)
+    found = {path: aggregate(plan.aggregation_method, column, rows) for path, column in named}
     return [{path: made[number] for path, made in found.items()} for number in range(len(rows))]
 
 
-def _value(metadata: dict[str, Any], path: str, short: str) -> Any:
-    """What a payload holds at a path, with or without `metadata.` before it: a value, or a list where the path goes
-    through lists; None where there is nothing."""
-    value = metadata.get(path)
-    if value is not None and "." not in path:
-        return value
-    found = values_at(metadata, path) or (values_at(metadata, short) if short != path else [])
-    return found[0] if len(found) == 1 else found or None
+def _reader(path: str) -> Callable[[dict[str, Any]], Any]:
+    """What gives a payload's value at a path, with or without `metadata.` before it: a list where the path
+    goes through lists, None where there is nothing. What nested keys lead to comes before keys that hold dots."""
+    short = path.removeprefix("metadata.")
+    keys = short.split(".")
+
+    def value_of(metadata: dict[str, Any]) -> Any:
+        value: Any = metadata
+        for key in keys:
+            value = value.get(key) if type(value) is dict else None
+        if value is not None or (len(keys) == 1 and short == path):
+            return value
+        found = values_at(metadata, short) or values_at(metadata, path)
+        return found[0] if len(found) == 1 else found or None
+
+    return value_of
 
 
 def _warnings(groups: Sequence[AttributeGroup], total: int) -> list[str]:
