@@ -7,7 +7,7 @@ each distinct element; a missing value, null and an empty array are a group of t
 import itertools
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,10 +116,11 @@ def aggregate(method: str, column: Column, rows: Sequence[Rows]) -> list[float |
 def _aggregated(method: str, numbers: NDArray[np.float64]) -> float | None:
     if method == "count":
         return len(numbers)
-    reduce: Callable[[], Any] = {"sum": numbers.sum, "avg": numbers.mean, "min": numbers.min, "max": numbers.max}[
-        method
-    ]
-    return float(reduce()) if len(numbers) else None
+    if len(numbers) == 0:
+        return None
+    if method in ("sum", "avg"):
+        return float(numbers.sum()) / (len(numbers) if method == "avg" else 1)
+    return float(numbers.min() if method == "min" else numbers.max())
 
 
 def _number(element: Element) -> float:

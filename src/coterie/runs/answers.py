@@ -68,7 +68,7 @@ def data(name: str, identifier: str, artifacts: Artifacts, request: ClusterDataR
         members = _page(artifacts, spans, request.offset, page) if page else []
     else:
         tables = within_time(artifacts.tables(spans, 0, count))
-        every = ((shown, shown["document_id"], shown, None) for table in tables for shown in _members(table))
+        every = ((shown, shown["document_id"], shown, None) for table in tables for shown in members_of(table))
         members, count = page_of(every, replace(query, limit=limit, offset=request.offset))
     shown = [row for row in rows if group is None or row["cluster_id"] == group]
     return {
@@ -171,10 +171,10 @@ def _centroid_data(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _page(artifacts: Artifacts, spans: Sequence[Span], offset: int, limit: int) -> list[dict[str, Any]]:
-    return [member for table in artifacts.tables(spans, offset, limit) for member in _members(table)]
+    return [member for table in artifacts.tables(spans, offset, limit) for member in members_of(table)]
 
 
-def _members(table: pa.Table) -> Iterator[dict[str, Any]]:
+def members_of(table: pa.Table) -> Iterator[dict[str, Any]]:
     """The members column by column: a row as a dictionary would cost as much as all the rest."""
     if "origin" not in table.column_names:  # files of before it was told
         table = table.append_column("origin", pa.array(["fitted"] * table.num_rows))

@@ -85,8 +85,9 @@ MEMBERS = pa.schema(
 
 @dataclass(frozen=True)
 class Edits:
-    """What people said of a run's groups: the `labels` that they gave, by group, `merged`, for each group that was
-    merged the one that it is in, and `split`, for each that was split off the one that it came from, the first first."""
+    """What people said of a run's groups: the `labels` that they gave, by group; `merged`, for each group that was
+    merged the one that it is in; and `split`, for each that was split off the one that it came from, as they were
+    made."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     merged: Mapping[str, str] = field(default_factory=dict)
@@ -281,7 +282,8 @@ def artifacts_of(services: Services, tenant: Tenant, run: Row[Any] | Mapping[str
 
 
 def _span(part: Artifacts, number: int, held: Sequence[int]) -> Span:
-    return Span(str(part.blobs.path(part.members_key)), number, *held)
+    first, count = held
+    return Span(str(part.blobs.path(part.members_key)), number, first, count)
 
 
 def _join(group: dict[str, Any], merged: Mapping[str, Any]) -> None:

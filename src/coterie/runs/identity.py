@@ -132,7 +132,7 @@ def remember(tx: Connection, run: Row[Any], found: Sequence[Mapping[str, Any]], 
             if not resource["label_given"]:  # what is shown stays a person's
                 shown = {"label": each["label"], "source": each["label_source"]}
                 group = {**own, "group_id": identity}
-                said.append(change(group, shown, before=before and before["label"], run_id=run.id, now=now))
+                said.append(change(group, shown, before=before["label"] if before else None, run_id=run.id, now=now))
         text = orjson.dumps(resource).decode()
         if before is None:
             new.append({**own, "id": identity, "resource": text, "created_at": now})

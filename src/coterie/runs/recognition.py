@@ -112,8 +112,8 @@ def recognize(earlier: Earlier, matrix: Matrix, labels: Labels) -> tuple[Labels,
 def _split_again(earlier: Earlier, matrix: Matrix, labels: Labels) -> Labels:
     """The labels with groups that people split apart parted once more.
 
-    Where most documents of two or more of a family are in one group, and are most of what it had before, their documents
-    stay apart as they were; all others of the group go to the nearest of the family's centroids.
+    Where most documents of two or more of a family are in one group, and are most of what it had before, they stay
+    apart as they were; others of the group go to the nearest of these groups' centroids.
     """
     found, fresh = labels.copy(), int(labels.max(initial=NOISE)) + 1
     families, sizes = np.unique(earlier.families[earlier.leaves], return_counts=True)
@@ -133,8 +133,8 @@ def _split_again(earlier: Earlier, matrix: Matrix, labels: Labels) -> Labels:
             centroids = earlier.grouping.centroids[numbers]
             away = [np.linalg.norm(matrix[rows] - centroid, axis=1) for centroid in centroids]
             goes = np.where(inside, before, np.array(numbers)[np.argmin(away, axis=0)])
-            for number in numbers[1:]:
-                found[rows[goes == number]] = fresh
+            for each in numbers[1:]:
+                found[rows[goes == each]] = fresh
                 fresh += 1
     return found
 

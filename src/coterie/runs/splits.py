@@ -36,7 +36,7 @@ def split_key(prefix: str, name: str) -> str:
 
 
 class Splits:
-    """All splits of a run, in the order in which they were made: of a row that was split off twice the last one counts."""
+    """All splits of a run, in the order in which they were made: a row that was split off twice is the last one's."""
 
     def __init__(self, blobs: BlobStore, prefix: str, names: Sequence[str]) -> None:
         self.all = [Split(**orjson.loads(blobs.path(split_key(prefix, name)).read_bytes())) for name in names]
@@ -47,7 +47,8 @@ class Splits:
     def rows_of(self, part: int, name: str) -> Rows:
         """The rows of a split-off group in a part of the members, rising."""
         rows, owners = self._owners[part]
-        return rows[owners == self._names.index(name).as_py()]
+        own: Rows = rows[owners == self._names.index(name).as_py()]
+        return own
 
     def rest_of(self, part: int, first: int, count: int) -> Rows:
         """The rows of a section that no one split off."""
