@@ -5,9 +5,12 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
+from coterie.api.context import Services
+from runs.here import run_here
 from runs.support import run
-from support import KMEANS, add_cluster
+from support import KMEANS, add_cluster, add_collection
 
 
 @pytest.fixture
@@ -138,8 +141,8 @@ def test_later_runs_split_again_by_document_and_by_the_nearest_centre(namespace:
 
 def test_a_run_that_assigns_waits_for_one_in_full(namespace: httpx.Client, cluster: str) -> None:
     split(namespace, cluster, **PEARS)
-    task = run(namespace, cluster, {"mode": "assign"})
-    assert "was split since" in task["error_message"]
+    refused = namespace.post(f"/v1/clusters/{cluster}/execute", json={"mode": "assign"})
+    assert (refused.status_code, "was split since" in refused.text) == (400, True)
     ran(namespace, cluster)
     ran(namespace, cluster, mode="assign")
 
@@ -195,3 +198,14 @@ def test_the_history_of_a_label_says_who_and_from_what(namespace: httpx.Client, 
     assert (page["history"], page["total"]) == (shown["history"][1:3], 4)
     assert namespace.get(f"/v1/clusters/{cluster}/groups/cl_9/history").status_code == 404
     assert namespace.get(f"{path}/history", params={"limit": 0}).status_code == 422
+
+
+def test_groups_are_not_split_while_a_run_is_under_way(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_collection(client)
+    cluster = add_cluster(client)["cluster_id"]
+    run_here(client, services, monkeypatch, cluster)
+    waiting = client.post(f"/v1/clusters/{cluster}/execute").json()["task_id"]
+    refused = client.post(f"/v1/clusters/{cluster}/groups/cl_0/split", json={"document_ids": ["d000"]})
+    assert (refused.status_code, waiting in refused.text) == (409, True)

@@ -21,10 +21,12 @@ from coterie.documents import queries as documents
 from coterie.documents.collections import spaces_of
 from coterie.engine.arrays import Matrix, unit_rows
 from coterie.engine.describe import describe
+from coterie.jobs import queue
 from coterie.kit.errors import BadRequest, Conflict, NotFound
 from coterie.labeling.keywords import Terms, unique_labels
 from coterie.listing.evaluate import matches
 from coterie.listing.filters import parse_filters
+from coterie.listing.scan import within_time
 from coterie.runs.answers import MEMBERS, members_of
 from coterie.runs.artifacts import Artifacts, Span
 from coterie.runs.editing import check_newest, check_present, find_group, follow, fresh, shown_label, write_run
@@ -71,7 +73,7 @@ def split_group(
     tx: Connection, services: Services, tenant: Tenant, run: Row[Any], prefix: str, source: str, found: Split, now: str
 ) -> str:
     """Make a group of what was found; its id. Raises Conflict where the run's groups were changed meanwhile."""
-    check_newest(tx, run)
+    _check_idle(tx, run)
     shown, before = (orjson.loads(each.resource) for each in (fresh(tx, run), run))
     if any(shown.get(name) != before.get(name) for name in ("merged_groups", "split_groups")):
         raise Conflict("the run's groups were changed by someone else meanwhile: look again")
@@ -102,7 +104,7 @@ def split_group(
 def unsplit_group(tx: Connection, run: Row[Any], identity: str, now: str) -> str | None:
     """Take a split back where the newest run is the one that it was made in. A later one has the two as groups of its
     own: what the group came from, to be merged into. Raises NotFound, Conflict."""
-    check_newest(tx, run)
+    _check_idle(tx, run)
     row = find_group(tx, run.cluster_id, identity)
     known = orjson.loads(row.resource)
     if known.get("split_from") is None:
@@ -120,6 +122,15 @@ def unsplit_group(tx: Connection, run: Row[Any], identity: str, now: str) -> str
     write_run(tx, run, shown)
     follow(tx, run, {"num_clusters": shown["num_clusters"]}, now)
     return None
+
+
+def _check_idle(tx: Connection, run: Row[Any]) -> None:
+    """Raise Conflict where a run is under way: it goes by the groups as they were, and would bring them back."""
+    check_newest(tx, run)
+    if (busy := queue.open_task_of(tx, run.cluster_id)) is not None:
+        raise Conflict(
+            f"a run of the definition is under way (task '{busy.id}'): wait for it, then split what it found"
+        )
 
 
 def _check_kind(run: Row[Any], rows: Sequence[Mapping[str, Any]], source: str) -> None:
@@ -151,7 +162,7 @@ def _chosen(artifacts: Artifacts, spans: Sequence[Span], wanted: Wanted) -> tupl
         numbers = np.arange(span.first, span.first + span.count) if span.rows is None else span.rows
         own: list[int] = []
         start = 0
-        for table in artifacts.tables([span], 0, span.count):
+        for table in within_time(artifacts.tables([span], 0, span.count)):
             inside = np.flatnonzero([wanted(member) for member in members_of(table)])
             own += numbers[start + inside].tolist()
             tables.append(table.take(inside))
