@@ -134,7 +134,27 @@ def test_a_regex_bomb_is_linear(client: TestClient) -> None:
                 "attribute_config": {"attributes": ["a"], "aggregation_method": "sum"},
             },
             400,
-            "aggregation_method",
+            "needs 'aggregation_fields'",
+        ),
+        *(
+            (
+                {
+                    "cluster_type": "attribute",
+                    "vector_config": None,
+                    "attribute_config": {"attributes": ["a"], **given},
+                },
+                status,
+                words,
+            )
+            for given, status, words in (
+                ({"aggregation_method": "median", "aggregation_fields": ["b"]}, 400, "count, sum, avg, min, max"),
+                ({"aggregation_fields": ["b"]}, 400, "needs an 'aggregation_method'"),
+                ({"aggregation_method": "sum", "aggregation_fields": ["b..c"]}, 400, "not a path"),
+                ({"aggregation_method": "sum", "aggregation_fields": ["b"] * 11}, 422, "aggregation_fields"),
+                ({"attributes": ["a."]}, 400, "not a path"),
+                ({"attributes": ["a", "b", "a"]}, 400, "twice"),
+                ({"attributes": []}, 422, "attributes"),
+            )
         ),
     ],
 )

@@ -47,13 +47,14 @@ class Services:
 
 @dataclass(frozen=True)
 class Account:
-    """Who asks: an organization, one of its users, what the key may do and when it ends (None: never)."""
+    """Who asks: an organization, one of its users, what the key may do, when it ends (None: never), and which it is."""
 
     org_id: str
     internal_id: str
     user_id: str
     permissions: frozenset[str]
     expires_at: str | None = field(default=None, kw_only=True)
+    key_id: str | None = field(default=None, kw_only=True)
 
     def require(self, need: str) -> None:
         """Raise Forbidden unless the key may do `need` (one of `GRANTS`)."""
@@ -90,6 +91,7 @@ _AUTHENTICATE = (
         api_keys.c.expires_at,
         namespaces.c.id,
         namespaces.c.name,
+        api_keys.c.id,
     )
     .select_from(
         api_keys.join(organizations, organizations.c.id == api_keys.c.org_id).outerjoin(
@@ -132,8 +134,9 @@ def identify(
     row = next(iter(read(_AUTHENTICATE, {"hash": hash_key(key.strip()), "wanted": wanted})), None)
     if row is None or (row[4] is not None and row[4] <= now):
         raise Unauthorized("this API key is not valid: it is unknown, revoked or expired")
-    org_id, internal_id, user_id, permissions, expires_at, namespace_id, namespace_name = row
-    account = Account(org_id, internal_id, user_id, frozenset(orjson.loads(permissions)), expires_at=expires_at)
+    org_id, internal_id, user_id, permissions, expires_at, namespace_id, namespace_name, key_id = row
+    granted = frozenset(orjson.loads(permissions))
+    account = Account(org_id, internal_id, user_id, granted, expires_at=expires_at, key_id=key_id)
     return account, (namespace_id, namespace_name)
 
 
@@ -145,7 +148,8 @@ def find_tenant(
     account, (namespace_id, name) = identify(read, authorization, wanted, now)
     if namespace_id is None:
         raise NotFound(f"namespace '{wanted}' does not exist; POST /v1/namespaces/list shows yours")
-    return Tenant(account.org_id, account.internal_id, account.user_id, account.permissions, namespace_id, name)
+    owner = (account.org_id, account.internal_id, account.user_id, account.permissions)
+    return Tenant(*owner, namespace_id, name, key_id=account.key_id)
 
 
 def _as_utf8(value: str) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from coterie.clusters.schemas import ClusteringAlgorithm, VectorBasedConfig
+from coterie.clusters.schemas import AGGREGATIONS, AttributeBasedConfig, ClusteringAlgorithm, VectorBasedConfig
 from coterie.engine.specs import SPECS, Params, refusals
 from coterie.features.registry import is_well_formed, vector_name
 from coterie.kit.errors import BadRequest, Invalid, Issue, invalid
+from coterie.listing.values import is_path
 
 Loc = tuple[str | int, ...]
 
@@ -64,6 +65,23 @@ def check_levels(hierarchical: bool, depth: int | None, per_level: Sequence[int]
         raise BadRequest(
             f"'groups_per_level' has {len(per_level)} levels above the groups: raise 'max_hierarchy_depth'"
         )
+
+
+def check_attributes(config: AttributeBasedConfig) -> None:
+    """Whether a grouping's paths and aggregation make sense together. Raises BadRequest."""
+    for name in ("attributes", "aggregation_fields"):
+        for path in getattr(config, name):
+            if not is_path(path):
+                raise BadRequest(f"'{path}' in '{name}' is not a path: keys joined by dots, none of them empty")
+    if len(set(config.attributes)) < len(config.attributes):
+        raise BadRequest("'attributes' names a path twice: leave one of them out")
+    method = config.aggregation_method
+    if method is None and config.aggregation_fields:
+        raise BadRequest(f"'aggregation_fields' needs an 'aggregation_method': one of {', '.join(AGGREGATIONS)}")
+    if method is not None and method not in AGGREGATIONS:
+        raise BadRequest(f"'aggregation_method' is one of {', '.join(AGGREGATIONS)}")
+    if method not in (None, "count") and not config.aggregation_fields:
+        raise BadRequest(f"the aggregation_method '{method}' needs 'aggregation_fields': the paths of its numbers")
 
 
 def names_of(uri: str, loc: Loc) -> list[str]:

@@ -117,12 +117,21 @@ class VectorBasedConfig(RequestModel):
     )
 
 
+AGGREGATIONS = ("count", "sum", "avg", "min", "max")
+PayloadPath = Annotated[str, Field(min_length=1, max_length=255)]
+
+
 class AttributeBasedConfig(RequestModel):
     """Grouping by payload fields: dotted paths into a document's metadata."""
 
-    attributes: list[Annotated[str, Field(min_length=1, max_length=255)]] = Field(min_length=1, max_length=10)
-    hierarchical_grouping: bool = False
-    aggregation_method: str | None = None
+    attributes: list[PayloadPath] = Field(min_length=1, max_length=10)
+    hierarchical_grouping: bool = Field(False, description="A level of groups for each attribute, from the first down.")
+    aggregation_method: str | None = Field(
+        None, max_length=64, description="Of each group's `aggregation_fields`: `count`, `sum`, `avg`, `min` or `max`."
+    )
+    aggregation_fields: list[PayloadPath] = Field(
+        default_factory=list, max_length=10, description="Paths of numbers; `count` without any counts documents."
+    )
 
 
 Filters = Annotated[Any, DocumentedAs(LogicalOperator | None)]

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, delete, insert, select, update
 
 from coterie.api.context import Tenant
-from coterie.clusters.methods import check_levels, check_names, names_of, params_of
+from coterie.clusters.methods import check_attributes, check_levels, check_names, names_of, params_of
 from coterie.clusters.queries import INDEX, PROFILE, count_clusters, find_cluster
 from coterie.clusters.schemas import ClusterType, CreateClusterRequest, PatchClusterRequest, VectorBasedConfig
 from coterie.documents.collections import find_collections
@@ -226,8 +226,7 @@ def _check_definition(request: CreateClusterRequest) -> dict[str, Any]:
         stored["vector_config"] = vector.model_dump(mode="json", exclude_unset=True)
         stored["vector_config"].setdefault("feature_extractor_name", names[-1])
     if attribute is not None:
-        if attribute.aggregation_method is not None:
-            raise BadRequest("'aggregation_method' is not computed in this version; leave it out")
+        check_attributes(attribute)
         stored["attribute_config"] = attribute.model_dump(mode="json")
     return stored
 

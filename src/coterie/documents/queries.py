@@ -139,12 +139,18 @@ def iterate_documents(tx: Connection, tenant: Tenant, pks: NDArray[np.int64]) ->
                 yield number, orjson.loads(texts[pk])
 
 
-def all_documents(
+def iterate_payloads(
     tx: Connection, tenant: Tenant, collection_id: str, where: Node | None = None
-) -> tuple[NDArray[np.int64], list[str]]:
-    """The keys and the ids of the documents of a collection that match, in the order they came."""
-    rows = [(pk, identity) for pk, identity, _ in _matching(tx, tenant, collection_id, where)]
-    return np.array([pk for pk, _ in rows], np.int64), [identity for _, identity in rows]
+) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Key, id and metadata of the documents of a collection that match, in the order they came."""
+    own = {"namespace_id": tenant.namespace_id, "collection_id": collection_id}
+    clause, left = narrowed(tx, where, SOURCE, own)
+    found = select(documents.c.pk, documents.c.id, documents.c.resource).where(clause).order_by(documents.c.pk)
+    for block in tx.execution_options(yield_per=READ_ROWS).execute(found, own).partitions():
+        for pk, identity, text in block:
+            resource = orjson.loads(text)
+            if left is None or matches(left, resource):
+                yield pk, identity, resource["metadata"]
 
 
 def members_named(

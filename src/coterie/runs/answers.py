@@ -43,9 +43,13 @@ def execution(run: Row[Any], artifacts: Artifacts, seconds: float, *, members: b
 
 def of_execution(run: dict[str, Any], artifacts: Artifacts, *, vectors: bool) -> dict[str, Any]:
     """A run with its groups, without their vectors unless these are wanted."""
+    if run["status"] != "completed":
+        return {**run, "centroids": None}
     columns = ["cluster_id", "num_members", "label", "summary", "keywords", "parent_cluster_id", "hierarchy_level"]
-    completed = run["status"] == "completed"
-    shown = artifacts.groups([*columns, *(["centroid_vector"] if vectors else [])]) if completed else None
+    columns += ["centroid_vector"] if vectors else []
+    by_attributes = "memberships" in run
+    rows = artifacts.groups([*columns, "attribute_values", "aggregates"] if by_attributes else columns)
+    shown = [{**{name: row[name] for name in columns}, **_of_attributes(row)} for row in rows]
     return {**run, "centroids": shown}
 
 
@@ -64,7 +68,7 @@ def data(name: str, identifier: str, artifacts: Artifacts, request: ClusterDataR
         members = _page(artifacts, spans, request.offset, page) if page else []
     else:
         tables = within_time(artifacts.tables(spans, 0, count))
-        every = ((shown, shown["document_id"], shown, None) for table in tables for shown in _members(table))
+        every = ((shown, shown["document_id"], shown, None) for table in tables for shown in members_of(table))
         members, count = page_of(every, replace(query, limit=limit, offset=request.offset))
     shown = [row for row in rows if group is None or row["cluster_id"] == group]
     return {
@@ -96,6 +100,7 @@ def groups(name: str, run_id: str, artifacts: Artifacts) -> dict[str, Any]:
                 "hierarchy_level": row["hierarchy_level"],
                 "representative_documents": row["representatives"],
                 "proposed": bool(row.get("proposed")),
+                **_of_attributes(row),
             }
             for row in rows
         ],
@@ -142,10 +147,17 @@ def _centroids(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "representatives": row["representatives"],
                 "stability": row.get("stability"),
                 "proposed": bool(row.get("proposed")),
+                **_of_attributes(row),
             },
         }
         for row in rows
     ]
+
+
+def _of_attributes(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What a group by attributes has besides: its values, and what was aggregated; null for other groups."""
+    held = {"values": row.get("attribute_values"), "aggregates": row.get("aggregates")}
+    return {name: text and orjson.loads(text) for name, text in held.items()}
 
 
 def _centroid_data(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,15 +166,15 @@ def _centroid_data(row: Mapping[str, Any]) -> dict[str, Any]:
         "cluster_label": row["cluster_id"],
         "centroid_vector": row["centroid_vector"],
         "num_members": row["num_members"],
-        "metadata": {**{key: row[key] for key in keys}, "stability": row.get("stability")},
+        "metadata": {**{key: row[key] for key in keys}, "stability": row.get("stability"), **_of_attributes(row)},
     }
 
 
 def _page(artifacts: Artifacts, spans: Sequence[Span], offset: int, limit: int) -> list[dict[str, Any]]:
-    return [member for table in artifacts.tables(spans, offset, limit) for member in _members(table)]
+    return [member for table in artifacts.tables(spans, offset, limit) for member in members_of(table)]
 
 
-def _members(table: pa.Table) -> Iterator[dict[str, Any]]:
+def members_of(table: pa.Table) -> Iterator[dict[str, Any]]:
     """The members column by column: a row as a dictionary would cost as much as all the rest."""
     if "origin" not in table.column_names:  # files of before it was told
         table = table.append_column("origin", pa.array(["fitted"] * table.num_rows))

@@ -5,6 +5,9 @@ from the row groups that it touches.
 
 A run that only assigned new documents holds these, and its manifest names the run, its `base`, that holds the rest: the
 two are read as one. What people said of the groups since is laid over both as they are read.
+
+Where documents are in several groups (arrays of a grouping by attributes), a group above these has rows of its own
+after all others, each document once: `total_members` does not count them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +26,7 @@ from sqlalchemy import Row
 
 from coterie.api.context import Services, Tenant
 from coterie.kit.errors import NotFound
+from coterie.runs.splits import Splits, take_out
 from coterie.store.blobs import BlobStore
 
 ROW_GROUP = 10_000
@@ -60,6 +64,7 @@ CLUSTERS = pa.schema(
         ("proposed", pa.bool_()),
         ("label_source", pa.string()),
         ("attribute_values", pa.string()),
+        ("aggregates", pa.string()),
     ]
 )
 MEMBERS = pa.schema(
@@ -80,20 +85,25 @@ MEMBERS = pa.schema(
 
 @dataclass(frozen=True)
 class Edits:
-    """What people said of a run's groups: the `labels` that they gave, by group, and `merged`, for each group that was
-    merged the one that it is in."""
+    """What people said of a run's groups: the `labels` that they gave, by group; `merged`, for each group that was
+    merged the one that it is in; and `split`, for each that was split off the one that it came from, as they were
+    made."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     merged: Mapping[str, str] = field(default_factory=dict)
+    split: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Span:
-    """Members that stand together in a file."""
+    """Members in a file, which is a `part` of the run's: `count` that stand together from the `first` on, or those of
+    some `rows`, which rise."""
 
     path: str
+    part: int
     first: int
     count: int
+    rows: NDArray[np.int64] | None = None
 
 
 class Artifacts:
@@ -132,12 +142,17 @@ class Artifacts:
     def group_count(self) -> int:
         """How many groups there are, merged ones being one."""
         found: int = self.manifest["run"]["num_clusters"]
-        return found - len(self.edits.merged)
+        return found - len(self.edits.merged) + len(self.edits.split)
+
+    @cached_property
+    def splits(self) -> Splits:
+        """What was split off. Raises FileNotFoundError."""
+        return Splits(self.blobs, self.prefix, list(self.edits.split))
 
     def group_table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The groups in the run's order, those that were merged as one: all columns, or some."""
         path = self.blobs.path(self.clusters_key)
-        if self.edits.merged:
+        if self.edits.merged or self.edits.split:
             table = pq.read_table(path)
             joined = pa.Table.from_pylist(self._joined(table.to_pylist()), schema=table.schema)
             return joined if columns is None else joined.select(columns)
@@ -159,10 +174,21 @@ class Artifacts:
         if group in self.edits.merged:
             return None
         if group is None:
-            return [_span(part, [0, part.manifest["total_members"]]) for part in self.parts]
+            return [_span(part, number, [0, part.manifest["total_members"]]) for number, part in enumerate(self.parts)]
         joined = [group, *(merged for merged, into in self.edits.merged.items() if into == group)]
-        held = [(part, part.manifest["members"].get(name)) for name in joined for part in self.parts]
-        return [_span(part, span) for part, span in held if span is not None] or None
+        held = [self._section(part, number, name) for name in joined for number, part in enumerate(self.parts)]
+        return [span for span in held if span is not None] or None
+
+    def _section(self, part: "Artifacts", number: int, name: str) -> Span | None:
+        """Where a group's own members are in a part; None where there are none."""
+        if name in self.edits.split:
+            rows = self.splits.rows_of(number, name)
+        else:
+            held = part.manifest["members"].get(name)
+            if held is None or not self.edits.split or name not in self.splits.sections:
+                return held and _span(part, number, held)
+            rows = self.splits.rest_of(number, *held)
+        return Span(str(part.blobs.path(part.members_key)), number, 0, len(rows), rows) if len(rows) else None
 
     def count(self, group: str | None = None) -> int:
         """How many members a group has, or how many there are; of a group that there is not, none."""
@@ -176,16 +202,17 @@ class Artifacts:
             for span in spans:
                 first, last = max(offset, 0), min(offset + limit, span.count)
                 if first < last:
-                    for table in _slices(files[span.path], span.first + first, last - first):
-                        yield self._by_whole(table)
+                    for rows, table in _read(files[span.path], span, first, last):
+                        yield self._by_whole(self._by_split(span.part, rows, table))
                 offset -= span.count
 
     def chosen_members(self, chosen: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         """Some columns, `cluster_id` among them, of the members of those numbers, which rise."""
         found, start = [], 0
-        for part in self.parts:
+        for number, part in enumerate(self.parts):
             own = chosen[(chosen >= start) & (chosen < start + part.manifest["total_members"])] - start
-            found.append(_chosen(str(self.blobs.path(part.members_key)), own, columns))
+            with pq.ParquetFile(self.blobs.path(part.members_key)) as file:
+                found.append(self._by_split(number, own, _chosen(file, own, columns)))
             start += part.manifest["total_members"]
         return self._by_whole(pa.concat_tables(found))
 
@@ -200,18 +227,35 @@ class Artifacts:
         """Some columns of every member, `cluster_id` among them; no rows without the files."""
         if not self.blobs.exists(self.manifest_key):
             return pa.schema([MEMBERS.field(name) for name in columns]).empty_table()
-        paths = [self.blobs.path(part.members_key) for part in self.parts]
-        return self._by_whole(pa.concat_tables([pq.read_table(path, columns=columns) for path in paths]))
+        held = [
+            pq.read_table(self.blobs.path(part.members_key), columns=columns).slice(0, part.manifest["total_members"])
+            for part in self.parts
+        ]
+        split = [self._by_split(number, np.arange(len(table)), table) for number, table in enumerate(held)]
+        return self._by_whole(pa.concat_tables(split))
 
     def _joined(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         found = {row["cluster_id"]: row for row in rows}
-        for merged, into in self.edits.merged.items():
-            if merged in found and into in found:
-                _join(found[into], found.pop(merged))
+        merged = self.edits.merged
+        self._join_all(found)
+        for split in self.splits.all if self.edits.split else ():
+            source = self.edits.split[split.group["cluster_id"]]
+            take_out(found[source if source in found else merged[source]], split)
+            found[split.group["cluster_id"]] = dict(split.group)
+        self._join_all(found)  # those that were split off before they were merged
         for identity, label in self.edits.labels.items():
             if identity in found:
                 found[identity]["label"] = label
         return list(found.values())
+
+    def _join_all(self, found: dict[str, dict[str, Any]]) -> None:
+        for merged, into in self.edits.merged.items():
+            if merged in found and into in found:
+                _join(found[into], found.pop(merged))
+
+    def _by_split(self, part: int, rows: NDArray[np.int64], table: pa.Table) -> pa.Table:
+        """Members in some rows of a part as members of what was split off."""
+        return self.splits.relabel(part, rows, table) if self.edits.split else table
 
     def _by_whole(self, table: pa.Table) -> pa.Table:
         """Members of merged groups as members of what these are in."""
@@ -232,12 +276,14 @@ def artifacts_of(services: Services, tenant: Tenant, run: Row[Any] | Mapping[str
     """The files of one of the tenant's runs, by its row or by what the API shows of it, with what people said of its
     groups."""
     shown = run if isinstance(run, Mapping) else orjson.loads(run.resource)
-    edits = Edits(shown.get("label_overrides") or {}, shown.get("merged_groups") or {})
+    said = (shown.get(name) or {} for name in ("label_overrides", "merged_groups", "split_groups"))
+    edits = Edits(*said)
     return Artifacts(services.blobs, artifact_prefix(tenant.internal_id, tenant.namespace_id, shown["run_id"]), edits)
 
 
-def _span(part: Artifacts, held: Sequence[int]) -> Span:
-    return Span(str(part.blobs.path(part.members_key)), *held)
+def _span(part: Artifacts, number: int, held: Sequence[int]) -> Span:
+    first, count = held
+    return Span(str(part.blobs.path(part.members_key)), number, first, count)
 
 
 def _join(group: dict[str, Any], merged: Mapping[str, Any]) -> None:
@@ -277,8 +323,18 @@ def is_kept(blobs: BlobStore, prefix: str) -> bool:
     return blobs.exists(f"{prefix}/{_KEPT}")
 
 
-def _slices(file: pq.ParquetFile, offset: int, limit: int) -> Iterator[pa.Table]:
-    """Some rows of a file, a row group at a time."""
+def _read(file: pq.ParquetFile, span: Span, begin: int, end: int) -> Iterator[tuple[NDArray[np.int64], pa.Table]]:
+    """The rows of a span from the number `begin` on, and their members, a row group at a time."""
+    if span.rows is None:
+        yield from _slices(file, span.first + begin, end - begin)
+        return
+    for start in range(begin, end, ROW_GROUP):
+        rows = span.rows[start : min(start + ROW_GROUP, end)]
+        yield rows, _chosen(file, rows, file.schema_arrow.names)
+
+
+def _slices(file: pq.ParquetFile, offset: int, limit: int) -> Iterator[tuple[NDArray[np.int64], pa.Table]]:
+    """Some rows of a file that stand together, a row group at a time."""
     start = 0
     for number in range(file.num_row_groups):
         size = file.metadata.row_group(number).num_rows
@@ -287,22 +343,21 @@ def _slices(file: pq.ParquetFile, offset: int, limit: int) -> Iterator[pa.Table]
             head = next(
                 file.iter_batches(batch_size=last, row_groups=[number], use_threads=False)
             )  # what comes after is not decoded
-            yield pa.Table.from_batches([head.slice(first)])
+            yield np.arange(start + first, start + last), pa.Table.from_batches([head.slice(first)])
         start += size
 
 
-def _chosen(path: str, chosen: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+def _chosen(file: pq.ParquetFile, chosen: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
     """Some columns of the rows of those numbers, which rise, in a file."""
-    with pq.ParquetFile(path) as file:
-        ends = np.cumsum([file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)])
-        parts = np.split(chosen, np.searchsorted(chosen, ends[:-1])) if len(ends) else []
-        starts = [0, *ends[:-1]]
-        tables = [
-            file.read_row_group(number, columns=columns).take(part - start)
-            for number, (part, start) in enumerate(zip(parts, starts, strict=True))
-            if len(part)
-        ]
-        found = pa.concat_tables(tables) if tables else file.schema_arrow.empty_table()
+    ends = np.cumsum([file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)])
+    parts = np.split(chosen, np.searchsorted(chosen, ends[:-1])) if len(ends) else []
+    starts = [0, *ends[:-1]]
+    tables = [
+        file.read_row_group(number, columns=columns).take(part - start)
+        for number, (part, start) in enumerate(zip(parts, starts, strict=True))
+        if len(part)
+    ]
+    found = pa.concat_tables(tables) if tables else file.schema_arrow.empty_table()
     return found.select(columns)
 
 

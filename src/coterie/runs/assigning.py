@@ -61,6 +61,8 @@ def find_before(services: Services, run: Row[Any], prefix: str) -> Before:
         before = run_before(tx, run)
     if before is None:
         raise JobFailed(f"there is no completed run to add to: {RUN_IN_FULL}")
+    if orjson.loads(before.resource).get("split_groups"):
+        raise JobFailed(f"a group of the newest run was split since: {RUN_IN_FULL}, which takes the split over")
     artifacts = Artifacts(services.blobs, f"{prefix.rpartition('/')[0]}/{before.id}")
     if not artifacts.manifest.get("data"):
         raise JobFailed(f"the newest run cannot be added to: {RUN_IN_FULL}")

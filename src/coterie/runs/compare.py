@@ -1,6 +1,7 @@
 """Two runs of a definition side by side: what became of the groups, and which documents went where."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from coterie import engine
 from coterie.kit.errors import BadRequest
 from coterie.runs.artifacts import NOISE_ID, Artifacts
 
+DOCUMENT = ["collection_id", "point_id"]
+"""What tells documents apart: an id is its own within its collection only."""
+
 MAX_MEMBERS = 5_000_000
 MAX_FLOWS = 10_000
 """Flows that are listed, the largest; `flows_total` says how many there are."""
@@ -20,10 +24,14 @@ def compare(before: Artifacts, after: Artifacts) -> dict[str, Any]:
     """What changed from one run to the other. Raises BadRequest for runs that are too large to be laid side by side."""
     if max(before.count(), after.count()) > MAX_MEMBERS:
         raise BadRequest(f"runs of more than {MAX_MEMBERS:,} documents are not compared")
-    tables = [each.memberships(["collection_id", "point_id", "cluster_id"]) for each in (before, after)]
+    tables = [each.memberships([*DOCUMENT, "cluster_id"]) for each in (before, after)]
     leaves = [_leaves(each) for each in (before, after)]
     names = [list(each) for each in leaves]
-    joined = tables[0].join(tables[1], ["collection_id", "point_id"], join_type="full outer", right_suffix="_after")
+    several = any(_shares_documents(each) for each in (before, after))
+    if several:  # a pair of groups for each document that both have would be a product: a membership is what stays
+        tables = [table.append_column("membership", table["cluster_id"]) for table in tables]
+    keys = [*DOCUMENT, *(["membership"] if several else [])]
+    joined = tables[0].join(tables[1], keys, join_type="full outer", right_suffix="_after")
     sides = [_codes(joined[column], own) for column, own in zip(("cluster_id", "cluster_id_after"), names, strict=True)]
     both = (sides[0] != _ABSENT) & (sides[1] != _ABSENT)
     shared = [side[both] for side in sides]
@@ -34,12 +42,8 @@ def compare(before: Artifacts, after: Artifacts) -> dict[str, Any]:
     parts = [{"cluster_id": name, "label": labels[0][name], "parts": each} for name, each in told.split.items()]
     sources = [{"cluster_id": name, "label": labels[1][name], "sources": each} for name, each in told.merged.items()]
     return {
-        "documents": {
-            "in_both": int(both.sum()),
-            "only_before": int((sides[1] == _ABSENT).sum()),
-            "only_after": int((sides[0] == _ABSENT).sum()),
-        },
-        "agreement": engine.agreement(shared[0], shared[1]),
+        "documents": _documents(tables),
+        "agreement": {"ari": None, "ami": None} if several else engine.agreement(shared[0], shared[1]),
         "born": [{"cluster_id": name, "label": labels[1][name]} for name in told.born],
         "died": [{"cluster_id": name, "label": labels[0][name]} for name in told.died],
         "split": parts,
@@ -58,6 +62,19 @@ def compare(before: Artifacts, after: Artifacts) -> dict[str, Any]:
 
 
 _ABSENT, _NOISE = -2, -1
+
+
+def _shares_documents(artifacts: Artifacts) -> bool:
+    """Whether documents are in several groups."""
+    run = artifacts.manifest["run"]
+    return bool(run.get("memberships", 0) > run["num_points"])
+
+
+def _documents(tables: Sequence[pa.Table]) -> dict[str, int]:
+    """How many documents both runs have, and how many one has alone."""
+    before, after = (table.group_by(DOCUMENT).aggregate([]) for table in tables)
+    both = before.join(after, DOCUMENT, join_type="inner").num_rows
+    return {"in_both": both, "only_before": before.num_rows - both, "only_after": after.num_rows - both}
 
 
 def _leaves(artifacts: Artifacts) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from coterie.api.context import Tenant
 from coterie.clusters.service import change_cluster
@@ -12,7 +12,9 @@ from coterie.jobs import queue
 from coterie.kit.errors import BadRequest, Conflict, NotFound
 from coterie.runs.artifacts import NOISE_ID
 from coterie.runs.group_schemas import HUMAN
-from coterie.store.tables import clusters, group_labels, groups, runs
+from coterie.runs.identity import known_groups
+from coterie.runs.label_history import change, read_changes, write_changes
+from coterie.store.tables import clusters, groups, runs
 
 HISTORY = 100
 """Labels of a group that are shown, the newest first."""
@@ -30,17 +32,17 @@ def label_groups(
 
     `rows` are the run's groups. In the definition's newest run the labels are for good. Raises NotFound.
     """
-    _check_present(rows, labels)
-    run = _fresh(tx, run)
+    check_present(rows, labels)
+    run = fresh(tx, run)
     shown = orjson.loads(run.resource)
     overrides = {**(shown.get("label_overrides") or {}), **labels}
     shown["label_overrides"] = {identity: label for identity, label in overrides.items() if label}
-    _write_run(tx, run, shown)
+    write_run(tx, run, shown)
     if _is_newest(tx, run):
         now_shown = {row["cluster_id"]: row["label"] for row in rows}
         for identity, label in labels.items():
             now_shown[identity] = _change_group(tx, tenant, run, identity, {"label_given": label or None}, now)
-        _follow(tx, run, {}, now, [*now_shown.values(), *(word for row in rows for word in row["keywords"])])
+        follow(tx, run, {}, now, [*now_shown.values(), *(word for row in rows for word in row["keywords"])])
     return dict(shown["label_overrides"])
 
 
@@ -54,7 +56,7 @@ def patch_group(
     now: str,
 ) -> None:
     """Give a group of the definition's newest run a `label`, or pin the one it has. Raises NotFound, Conflict."""
-    _check_newest(tx, run)
+    check_newest(tx, run)
     if "label" in given:
         label_groups(tx, tenant, run, rows, {identity: (given["label"] or "").strip()}, now)
     if given.get("pinned") is not None:
@@ -66,33 +68,30 @@ def _change_group(
 ) -> str:
     """Change what is known of a group, and write down its label if that changes; the label. Raises NotFound."""
     row = find_group(tx, run.cluster_id, identity)
-    resource = {**orjson.loads(row.resource), **changes}
-    one = update(groups).where(groups.c.pk == row.pk)
-    tx.execute(one.values(resource=orjson.dumps(resource).decode()))
-    label: str = resource["label_given"] or resource["label"]
-    if "label_given" in changes:
-        tx.execute(
-            insert(group_labels).values(
-                namespace_id=row.namespace_id,
-                cluster_id=row.cluster_id,
-                group_id=identity,
-                run_id=run.id,
-                user_id=tenant.user_id,
-                label=label,
-                source=HUMAN if resource["label_given"] else resource["label_source"],
-                created_at=now,
-            )
-        )
-    return label
+    before = orjson.loads(row.resource)
+    resource = {**before, **changes}
+    tx.execute(update(groups).where(groups.c.pk == row.pk).values(resource=orjson.dumps(resource).decode()))
+    was, shown = shown_label(before), shown_label(resource)
+    if shown != was:
+        by = (tenant.key_id, tenant.user_id)
+        write_changes(tx, [change(row, shown, before=was["label"], run_id=run.id, now=now, by=by)])
+    return shown["label"]
+
+
+def shown_label(known: Mapping[str, Any]) -> dict[str, str]:
+    """A group's label and where it comes from: a person's goes before a run's."""
+    if known["label_given"]:
+        return {"label": known["label_given"], "source": HUMAN}
+    return {"label": known["label"], "source": known["label_source"]}
 
 
 def merge_groups(
     tx: Connection, run: Row[Any], rows: Sequence[Mapping[str, Any]], source: str, into: str, now: str
 ) -> None:
     """Make a group of the definition's newest run a part of another. Raises NotFound, BadRequest, Conflict."""
-    _check_present(rows, [source, into])
-    _check_newest(tx, run)
-    run = _fresh(tx, run)
+    check_present(rows, [source, into])
+    check_newest(tx, run)
+    run = fresh(tx, run)
     if source == into:
         raise BadRequest("a group is not merged into itself: name another one in 'into'")
     if orjson.loads(run.plan)["attributes"]:
@@ -116,38 +115,39 @@ def merge_groups(
         groups.c.cluster_id == run.cluster_id, (groups.c.id == source) | (groups.c.merged_into == source)
     )
     tx.execute(moved.values(merged_into=into))
-    _write_run(tx, run, shown)
-    _follow(tx, run, {"num_clusters": shown["num_clusters"]}, now)
+    write_run(tx, run, shown)
+    follow(tx, run, {"num_clusters": shown["num_clusters"]}, now)
 
 
 def unmerge_group(tx: Connection, run: Row[Any], identity: str, now: str) -> None:
     """Take a merge back: at once in the run that it was made in, and in the runs to come. Raises NotFound, Conflict."""
-    _check_newest(tx, run)
-    run = _fresh(tx, run)
+    check_newest(tx, run)
+    run = fresh(tx, run)
     row = find_group(tx, run.cluster_id, identity)
     if row.merged_into is None:
         raise Conflict(f"group '{identity}' is not merged into another one")
+    if row.merged_into in (orjson.loads(run.resource).get("split_groups") or {}).values():
+        raise Conflict(f"a part of group '{row.merged_into}' was split off after the merge: take the split back first")
     tx.execute(update(groups).where(groups.c.pk == row.pk).values(merged_into=None))
     shown = orjson.loads(run.resource)
     merged = shown.get("merged_groups") or {}
     if merged.pop(identity, None) is not None:
         shown.update(merged_groups=merged, num_clusters=shown["num_clusters"] + 1)
-        _write_run(tx, run, shown)
-        _follow(tx, run, {"num_clusters": shown["num_clusters"]}, now)
+        write_run(tx, run, shown)
+        follow(tx, run, {"num_clusters": shown["num_clusters"]}, now)
 
 
 def show_group(tx: Connection, run: Row[Any], identity: str, present: Mapping[str, Any] | None) -> dict[str, Any]:
     """All that is known of a group: when it was seen, its labels, the groups merged into it, and how it is now
     (`present`, its row in the newest run, or None). Raises NotFound."""
     row = find_group(tx, run.cluster_id, identity)
-    own = (group_labels.c.cluster_id == run.cluster_id) & (group_labels.c.group_id == identity)
-    said = tx.execute(select(group_labels).where(own).order_by(group_labels.c.pk.desc()).limit(HISTORY)).all()
     inside = select(groups.c.id).where(groups.c.cluster_id == run.cluster_id, groups.c.merged_into == identity)
     known = orjson.loads(row.resource)
+    splits = known_groups(tx, run.cluster_id).splits()
     return {
         "cluster_id": identity,
-        "label": known["label_given"] or known["label"],
-        "label_source": HUMAN if known["label_given"] else known["label_source"],
+        "label": shown_label(known)["label"],
+        "label_source": shown_label(known)["source"],
         "pinned": known["pinned"],
         "values": known["values"],
         "first_run_id": known["first_run_id"],
@@ -158,9 +158,24 @@ def show_group(tx: Connection, run: Row[Any], identity: str, present: Mapping[st
         "merged_groups": list(tx.scalars(inside.order_by(groups.c.pk))),
         "member_count": None if present is None else present["num_members"],
         "keywords": [] if present is None else present["keywords"],
-        "history": [
-            {key: getattr(each, key) for key in ("label", "source", "run_id", "user_id", "created_at")} for each in said
-        ],
+        "history": read_changes(tx, row.cluster_id, identity, HISTORY)[0],
+        "split_from": known.get("split_from"),
+        "split_groups": [name for name, source in splits.items() if source == identity],
+    }
+
+
+def show_history(tx: Connection, cluster_id: str, identity: str, limit: int, offset: int) -> dict[str, Any]:
+    """A page of the changes of a group's label, the newest first. Raises NotFound."""
+    known = orjson.loads(find_group(tx, cluster_id, identity).resource)
+    history, total = read_changes(tx, cluster_id, identity, limit, offset)
+    shown = shown_label(known)
+    return {
+        "cluster_id": cluster_id,
+        "group_id": identity,
+        "label": shown["label"],
+        "label_source": shown["source"],
+        "total": total,
+        "history": history,
     }
 
 
@@ -174,7 +189,8 @@ def find_group(tx: Connection, cluster_id: str, identity: str) -> Row[Any]:
     return row
 
 
-def _check_present(rows: Sequence[Mapping[str, Any]], identities: Sequence[str] | Mapping[str, str]) -> None:
+def check_present(rows: Sequence[Mapping[str, Any]], identities: Sequence[str] | Mapping[str, str]) -> None:
+    """Raise NotFound, BadRequest unless these are groups of a run."""
     present = {row["cluster_id"] for row in rows}
     for identity in identities:
         if identity == NOISE_ID:
@@ -183,7 +199,7 @@ def _check_present(rows: Sequence[Mapping[str, Any]], identities: Sequence[str] 
             raise NotFound(f"group '{identity}' is not in this run")
 
 
-def _fresh(tx: Connection, run: Row[Any]) -> Row[Any]:
+def fresh(tx: Connection, run: Row[Any]) -> Row[Any]:
     """The run as it is now: it may have been changed since it was read. Raises NotFound."""
     row = tx.execute(select(runs).where(runs.c.pk == run.pk)).first()
     if row is None:
@@ -196,17 +212,18 @@ def _is_newest(tx: Connection, run: Row[Any]) -> bool:
     return run.cluster_id is not None and bool(tx.scalar(newest) == run.pk)
 
 
-def _check_newest(tx: Connection, run: Row[Any]) -> None:
+def check_newest(tx: Connection, run: Row[Any]) -> None:
     """Raise Conflict where another run has completed since this one was read."""
     if not _is_newest(tx, run):
         raise Conflict("a run of the definition has completed meanwhile: look again")
 
 
-def _write_run(tx: Connection, run: Row[Any], shown: Mapping[str, Any]) -> None:
+def write_run(tx: Connection, run: Row[Any], shown: Mapping[str, Any]) -> None:
+    """Keep what a run shows."""
     tx.execute(update(runs).where(runs.c.pk == run.pk).values(resource=orjson.dumps(shown).decode()))
 
 
-def _follow(
+def follow(
     tx: Connection, run: Row[Any], changes: Mapping[str, Any], now: str, words: Sequence[str] | None = None
 ) -> None:
     """Let the definition show what its newest run has become, and be found by these words of it."""

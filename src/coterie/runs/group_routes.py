@@ -1,8 +1,8 @@
 """Routes of groups over a definition's runs: rename, pin, merge, their history; and two runs compared."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from sqlalchemy import Row
 
 from coterie.api.bodies import StrictRoute
@@ -10,16 +10,18 @@ from coterie.api.context import Context, Reader, Services, Tenant, Updater
 from coterie.api.errors import CONFLICT, ERRORS, json_response
 from coterie.clusters.queries import find_cluster
 from coterie.kit.clock import iso
-from coterie.runs import editing
+from coterie.runs import editing, splitting
 from coterie.runs.artifacts import artifacts_of, still_there
 from coterie.runs.compare import compare
 from coterie.runs.group_schemas import (
     CompareResponse,
+    GroupHistoryResponse,
     GroupResponse,
     MergeGroupRequest,
     PatchGroupRequest,
     PatchLabelsRequest,
     PatchLabelsResponse,
+    SplitGroupRequest,
 )
 from coterie.runs.queries import find_completed, find_results
 
@@ -90,6 +92,63 @@ def unmerge_group(cluster_id: str, group_id: str, tenant: Updater, services: Con
     with services.db.write() as tx:
         editing.unmerge_group(tx, run, group_id, iso(services.clock.now()))
     run, rows = _newest(services, tenant, cluster_id)
+    return _shown(services, run, group_id, rows)
+
+
+@router.post("/{cluster_id}/groups/{group_id}/split", response_model=GroupResponse)
+def split_group(
+    cluster_id: str, group_id: str, body: SplitGroupRequest, tenant: Updater, services: Context
+) -> Response:
+    """Make a group of some members of another, in the newest run and in all that come. The answer is the new one."""
+    run, _ = _newest(services, tenant, cluster_id)
+    artifacts = artifacts_of(services, tenant, run)
+    with still_there(run.id):
+        found = splitting.find_split(services, tenant, run, artifacts, group_id, body)
+    now = iso(services.clock.now())
+    with services.db.write() as tx:
+        identity = splitting.split_group(tx, services, tenant, run, artifacts.prefix, group_id, found, now)
+    run, rows = _newest(services, tenant, cluster_id)
+    if body.label is not None and body.label.strip():
+        with services.db.write() as tx:
+            editing.patch_group(tx, tenant, run, rows, identity, {"label": body.label}, now)
+    return _shown(services, run, identity, rows)
+
+
+@router.post("/{cluster_id}/groups/{group_id}/unsplit", response_model=GroupResponse)
+def unsplit_group(cluster_id: str, group_id: str, tenant: Updater, services: Context) -> Response:
+    """Take a split back. In the run that it was made in all is as before; in a later one the group is merged into the
+    one that it came from. The answer is the group that was split off."""
+    run, rows = _newest(services, tenant, cluster_id)
+    now = iso(services.clock.now())
+    with services.db.write() as tx:
+        source = splitting.unsplit_group(tx, run, group_id, now)
+        if source is not None:
+            editing.merge_groups(tx, run, rows, group_id, source, now)
+    run, rows = _newest(services, tenant, cluster_id)
+    return _shown(services, run, group_id, rows)
+
+
+@router.get("/{cluster_id}/groups/{group_id}/history", response_model=GroupHistoryResponse)
+def get_group_history(
+    cluster_id: str,
+    group_id: str,
+    tenant: Reader,
+    services: Context,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+) -> Response:
+    """Every change of a group's label: who made it, when, from what to what; the newest first."""
+    with services.db.read() as tx:
+        cluster = find_cluster(tx, tenant, cluster_id)
+        return json_response(editing.show_history(tx, cluster.id, group_id, limit, offset))
+
+
+@router.delete("/{cluster_id}/groups/{group_id}/label", response_model=GroupResponse)
+def delete_group_label(cluster_id: str, group_id: str, tenant: Updater, services: Context) -> Response:
+    """Take back the label that people gave: the group has the one that runs give it. The answer is the group."""
+    run, rows = _newest(services, tenant, cluster_id)
+    with services.db.write() as tx:
+        editing.patch_group(tx, tenant, run, rows, group_id, {"label": None}, iso(services.clock.now()))
     return _shown(services, run, group_id, rows)
 
 

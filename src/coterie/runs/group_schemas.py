@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from coterie.api.schemas import RequestModel
+from coterie.api.schemas import DocumentedAs, LogicalOperator, RequestModel
 
 GroupId = Annotated[str, Field(min_length=1, max_length=255)]
 Label = Annotated[str, Field(max_length=200)]
@@ -37,7 +37,21 @@ class MergeGroupRequest(RequestModel):
     into: GroupId
 
 
+class SplitGroupRequest(RequestModel):
+    """Which members go: those of some ids, or those that match filters over members as `/data` shows them."""
+
+    document_ids: list[Annotated[str, Field(min_length=1, max_length=255)]] | None = Field(
+        None, min_length=1, max_length=MAX_LABELS
+    )
+    filters: Annotated[Any, DocumentedAs(LogicalOperator | None)] = None
+    label: Label | None = Field(None, description="Of the new group; its keywords where there is none.")
+
+
 class GroupLabel(BaseModel):
+    """A change of a label."""
+
+    by: str | None = Field(description="The id of the API key, or `automatic`; null where that was not kept.")
+    label_before: str | None
     label: str
     source: Literal["keywords", "values", "llm", "human"]
     run_id: str | None
@@ -61,7 +75,18 @@ class GroupResponse(BaseModel):
     merged_groups: list[str]
     member_count: int | None
     keywords: list[str]
+    split_from: str | None = None
+    split_groups: list[str] = Field(default_factory=list)
     history: list[GroupLabel] = Field(description="The labels that it had, the newest first, at most 100.")
+
+
+class GroupHistoryResponse(BaseModel):
+    cluster_id: str
+    group_id: str
+    label: str
+    label_source: str
+    total: int = Field(description="Changes that are kept, at most 1,000: of more the oldest are forgotten.")
+    history: list[GroupLabel] = Field(description="The newest first.")
 
 
 class NamedGroup(BaseModel):

@@ -18,8 +18,9 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from coterie.runs import recognition
 from coterie.runs.artifacts import NOISE_ID, Artifacts
+from coterie.runs.label_history import change, write_changes
 from coterie.runs.plan import Plan
-from coterie.store.tables import group_labels, groups
+from coterie.store.tables import groups
 
 LIKE = 0.5
 """A group keeps its label in a run that finds it with at least this weight; one that changed more gets a new one."""
@@ -38,6 +39,16 @@ class Known:
         if each is None or each["label"] is None or not (each["pinned"] or weight >= LIKE):
             return {}
         return {"label": each["label"], "source": each["label_source"]}
+
+    def family(self, identity: str) -> str:
+        """The group that a group was split off from, and that one's, and so on to the first."""
+        while (source := self.resources.get(identity, {}).get("split_from")) is not None:
+            identity = source
+        return identity
+
+    def splits(self) -> dict[str, str]:
+        """Of the groups that were split off, from which."""
+        return {name: source for name, each in self.resources.items() if (source := each.get("split_from"))}
 
     def given_labels(self) -> dict[str, str]:
         """The labels that people gave."""
@@ -96,7 +107,8 @@ def save_earlier(
     names = table["cluster_id"].combine_chunks().dictionary_encode()
     codes = pa.array([numbers.get(name, -1) for name in names.dictionary.to_pylist()], pa.int32())
     group = codes.take(names.indices).take(at).fill_null(recognition.ABSENT)
-    recognition.save(folder, rows, set(known.merged.values()), np.asarray(group, np.int32))
+    families = [known.family(row["cluster_id"]) for row in rows]
+    recognition.save(folder, rows, set(known.merged.values()), families, np.asarray(group, np.int32))
     drawn = [axis for axis in "xyz" if table[axis].null_count < len(table)]
     if plan.layout_stability != "none" and len(drawn) == plan.vis_n_components:
         places = [np.asarray(table[axis].combine_chunks().take(at), float) for axis in drawn]
@@ -114,21 +126,22 @@ def remember(tx: Connection, run: Row[Any], found: Sequence[Mapping[str, Any]], 
     for each in found:
         identity = each["cluster_id"]
         before = known.resources.get(identity)
-        resource = {**(before or _unheard_of(each, run.id, now)), "last_run_id": run.id, "last_seen_at": now}
+        resource = {**(before or unheard_of(each, run.id, now)), "last_run_id": run.id, "last_seen_at": now}
         if before is None or before["label"] != each["label"]:
             resource.update(label=each["label"], label_source=each["label_source"])
-            said.append(
-                {**own, "group_id": identity, "run_id": run.id, **_said(each["label"], each["label_source"], now)}
-            )
+            if not resource["label_given"]:  # what is shown stays a person's
+                shown = {"label": each["label"], "source": each["label_source"]}
+                group = {**own, "group_id": identity}
+                said.append(change(group, shown, before=before["label"] if before else None, run_id=run.id, now=now))
         text = orjson.dumps(resource).decode()
         if before is None:
             new.append({**own, "id": identity, "resource": text, "created_at": now})
         else:
             _change(tx, run.cluster_id, identity, text)
         known.resources[identity] = resource  # type: ignore[index]
-    for table, rows in ((groups, new), (group_labels, said)):
-        if rows:
-            tx.execute(insert(table), rows)
+    if new:
+        tx.execute(insert(groups), new)
+    write_changes(tx, said)
     return known
 
 
@@ -139,7 +152,8 @@ def edits_of(known: Known, present: set[str]) -> dict[str, dict[str, str]]:
     return {"label_overrides": labels, "merged_groups": merged}
 
 
-def _unheard_of(each: Mapping[str, Any], run_id: str, now: str) -> dict[str, Any]:
+def unheard_of(each: Mapping[str, Any], run_id: str, now: str) -> dict[str, Any]:
+    """What is known of a group that a run sees for the first time."""
     return {
         "group_id": each["cluster_id"],
         "label": None,
@@ -150,10 +164,6 @@ def _unheard_of(each: Mapping[str, Any], run_id: str, now: str) -> dict[str, Any
         "first_run_id": run_id,
         "first_seen_at": now,
     }
-
-
-def _said(label: str, source: str, now: str, user_id: str | None = None) -> dict[str, Any]:
-    return {"label": label, "source": source, "user_id": user_id, "created_at": now}
 
 
 def _change(tx: Connection, cluster_id: str, identity: str, resource: str, **columns: Any) -> None:

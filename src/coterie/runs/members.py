@@ -23,7 +23,8 @@ DESCRIBED_ROWS = 200_000
 class Placement:
     """The rows in the `order` (m) of the file and the number of the group of each, `owners` (m), -1 for noise. The
     groups have `names` and `parents`, the number of the group above each one or -1. Per row of the run (n) how far it
-    is, how strongly it belongs, how it came to its group, and where it stands on the map (n, 2 or 3)."""
+    is, how strongly it belongs, how it came to its group, and where it stands on the map (n, 2 or 3). The last `again`
+    of the order stand there a second time, for a group above several that share documents."""
 
     names: Sequence[str]
     parents: Sequence[int]
@@ -33,6 +34,7 @@ class Placement:
     probabilities: NDArray[np.float32]
     origin: NDArray[np.int8]
     coordinates: NDArray[np.float32] | None
+    again: int = 0
 
 
 def save_rows(folder: Path, parts: Sequence[tuple[str, Any, Sequence[str]]]) -> None:
@@ -55,13 +57,14 @@ def member_columns(
     """The members' columns, a row group at a time; each payload is read once, for its slice and for keywords."""
     ids, of_collection = documents_of(folder)
     read = _payloads(services, tenant, folder)
-    stride = -(-len(placed.order) // DESCRIBED_ROWS)
+    once = len(placed.order) - placed.again
+    stride = -(-once // DESCRIBED_ROWS)
     for start in range(0, len(placed.order), ROW_GROUP):
         rows, owners = placed.order[start : start + ROW_GROUP], placed.owners[start : start + ROW_GROUP]
         payloads = ["{}"] * len(rows)
         for number, payload in read(rows):
             payloads[number] = payload_slice(payload)
-            if owners[number] >= 0 and (start + number) % stride == 0:
+            if owners[number] >= 0 and start + number < once and (start + number) % stride == 0:
                 _count(terms, int(owners[number]), payload, placed.parents)
         places: list[Sequence[Any]] = [[None] * len(rows)] * 3
         if placed.coordinates is not None:

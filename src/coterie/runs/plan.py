@@ -47,6 +47,8 @@ class Plan:
     mode: str = "full"
     assignment_threshold: float | None = None
     source_runs: list[str] = field(default_factory=list)
+    aggregation_method: str | None = None
+    aggregation_fields: list[str] = field(default_factory=list)
 
 
 def of_definition(resource: Mapping[str, Any]) -> Plan:
@@ -69,6 +71,8 @@ def of_definition(resource: Mapping[str, Any]) -> Plan:
             normalize=False,
             sample_size=None,
             metrics=False,
+            aggregation_method=config.aggregation_method,
+            aggregation_fields=config.aggregation_fields,
         )
     by_vector = VectorBasedConfig.model_validate(vector)
     return Plan(

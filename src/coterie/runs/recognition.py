@@ -27,14 +27,16 @@ ABSENT = -2
 @dataclass(frozen=True)
 class Earlier:
     """The groups that held documents in the run before, and the branches above them: `names`; `above`, the number of
-    each one's branch or -1; `levels`; which are `leaves`; `joined`, which ones others were merged into; and of this
-    run's rows the number of the `group` that each was in."""
+    each one's branch or -1; `levels`; which are `leaves`; `joined`, which ones others were merged into; `families`, one
+    name for groups that people split from one another; and of this run's rows the number of the `group` that each was
+    in."""
 
     names: list[str]
     above: NDArray[np.int64]
     levels: NDArray[np.int64]
     leaves: NDArray[np.bool_]
     joined: NDArray[np.bool_]
+    families: NDArray[np.str_]
     grouping: Grouping
     group: Labels
 
@@ -51,7 +53,9 @@ class Recognized(NamedTuple):
     weight: float = 0.0
 
 
-def save(folder: Path, rows: Sequence[dict[str, Any]], joined: set[str], group: Labels) -> None:
+def save(
+    folder: Path, rows: Sequence[dict[str, Any]], joined: set[str], families: Sequence[str], group: Labels
+) -> None:
     """The groups of an earlier run, as `clusters.parquet` has them, to `earlier.npz`."""
     numbers = {row["cluster_id"]: number for number, row in enumerate(rows)}
     branches = {row["parent_cluster_id"] for row in rows}
@@ -63,6 +67,7 @@ def save(folder: Path, rows: Sequence[dict[str, Any]], joined: set[str], group: 
         levels=np.array([row["hierarchy_level"] for row in rows], np.int64),
         leaves=np.array([row["cluster_id"] not in branches for row in rows], bool),
         joined=np.array([row["cluster_id"] in joined for row in rows], bool),
+        families=np.array(families, str),
         sizes=np.array([row["num_members"] for row in rows], np.int64),
         centroids=np.array([row["centroid_vector"] for row in rows], float).reshape(len(rows), width),
         radii=np.sqrt(np.array([row["variance"] for row in rows], float)),
@@ -78,11 +83,14 @@ def load(folder: Path) -> Earlier | None:
     with np.load(path) as held:
         grouping = Grouping(held["sizes"], held["centroids"], held["radii"])
         above, levels, leaves, joined = (held[name] for name in ("above", "levels", "leaves", "joined"))
-        return Earlier(held["names"].tolist(), above, levels, leaves, joined, grouping, held["group"])
+        families = held["families"]
+        return Earlier(held["names"].tolist(), above, levels, leaves, joined, families, grouping, held["group"])
 
 
 def recognize(earlier: Earlier, matrix: Matrix, labels: Labels) -> tuple[Labels, list[Recognized]]:
-    """The labels (n) with what people merged made one, and what each group was in the run before."""
+    """The labels (n) with what people split made several and what they merged made one, and what each group was in the
+    run before."""
+    labels = _split_again(earlier, matrix, labels)
     leaves = np.flatnonzero(earlier.leaves)
     before = _renumbered(earlier.group, leaves)
     known = earlier.group != ABSENT
@@ -99,6 +107,36 @@ def recognize(earlier: Earlier, matrix: Matrix, labels: Labels) -> tuple[Labels,
     own = whole[first[1][first[0] != NOISE]]
     names = [earlier.names[leaves[partner[number]]] if partner[number] >= 0 else None for number in own]
     return final, [Recognized(name, float(weight)) for name, weight in zip(names, matching.weight[own], strict=True)]
+
+
+def _split_again(earlier: Earlier, matrix: Matrix, labels: Labels) -> Labels:
+    """The labels with groups that people split apart parted once more.
+
+    Where most documents of two or more of a family are in one group, and are most of what it had before, they stay
+    apart as they were; others of the group go to the nearest of these groups' centroids.
+    """
+    found, fresh = labels.copy(), int(labels.max(initial=NOISE)) + 1
+    families, sizes = np.unique(earlier.families[earlier.leaves], return_counts=True)
+    for family in families[sizes > 1]:
+        homes: dict[int, list[int]] = {}
+        for number in np.flatnonzero((earlier.families == family) & earlier.leaves):
+            own = labels[earlier.group == number]
+            counts = np.bincount(own[own != NOISE], minlength=1)
+            if counts.max() > MOST * len(own):
+                homes.setdefault(int(counts.argmax()), []).append(int(number))
+        for label, numbers in homes.items():
+            rows = np.flatnonzero(labels == label)
+            before = earlier.group[rows]
+            inside = np.isin(before, numbers)
+            if len(numbers) < 2 or inside.sum() <= MOST * (before != ABSENT).sum():
+                continue
+            centroids = earlier.grouping.centroids[numbers]
+            away = [np.linalg.norm(matrix[rows] - centroid, axis=1) for centroid in centroids]
+            goes = np.where(inside, before, np.array(numbers)[np.argmin(away, axis=0)])
+            for each in numbers[1:]:
+                found[rows[goes == each]] = fresh
+                fresh += 1
+    return found
 
 
 def recognize_branches(

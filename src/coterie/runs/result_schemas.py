@@ -63,6 +63,15 @@ class ExecuteClusterResponse(BaseModel):
     llm_labeling_errors: list[str] = Field(default_factory=list)
 
 
+GroupValues = Annotated[
+    dict[str, Any] | None, Field(description="Of a group by attributes its value at each path; null is missing.")
+]
+Aggregates = Annotated[
+    dict[str, float | None] | None,
+    Field(description="What `aggregation_method` makes of each field, null of no number; `*` counts documents."),
+]
+
+
 class ExecutionGroup(BaseModel):
     cluster_id: str
     num_members: int
@@ -72,6 +81,8 @@ class ExecutionGroup(BaseModel):
     parent_cluster_id: str | None = None
     hierarchy_level: int = 0
     centroid_vector: list[float] | None = Field(None, description="With `include_vectors`.")
+    values: GroupValues = None
+    aggregates: Aggregates = None
 
 
 class ExecutionResponse(BaseModel):
@@ -91,6 +102,11 @@ class ExecutionResponse(BaseModel):
     source_documents: int | None = Field(None, description="Documents that the filters left.")
     vectors_retrieved: int | None = Field(None, description="Those of them that have the vector.")
     vectors_clustered: int | None = Field(None, description="Those of these that are no noise.")
+    memberships: int | None = Field(
+        None, description="Of a grouping by attributes: a document counts once for each of its groups."
+    )
+    aggregation_method: str | None = None
+    aggregates: Aggregates = Field(None, description="Over all documents what a group's `aggregates` are over its own.")
     metrics: dict[str, float] = Field(default_factory=dict)
     centroids: list[ExecutionGroup] | None = Field(None, description="The groups; lists leave them out.")
     created_at: datetime
@@ -163,6 +179,8 @@ class ClusterGroup(BaseModel):
     hierarchy_level: int = 0
     representative_documents: list[str] = Field(default_factory=list, description="Nearest to the centroid first.")
     proposed: bool = Field(False, description="Made of new documents that fitted into no group.")
+    values: GroupValues = None
+    aggregates: Aggregates = None
 
 
 class ClusterGroupsResponse(BaseModel):

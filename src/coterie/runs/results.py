@@ -1,6 +1,7 @@
 """What a run leaves behind: its groups with their names, its members, and the summary for run and definition."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -52,6 +53,7 @@ class Group:
     stability: float | None = None
     quantiles: list[float] | None = None
     values: dict[str, Any] | None = None
+    aggregates: dict[str, float | None] | None = None
     label: str | None = None
     source: str = KEYWORDS
     keywords: list[str] = field(default_factory=list)
@@ -161,20 +163,22 @@ def _branches(found: Sequence[Mapping[str, Any]], leaves: Sequence[Group], names
 def _attribute_result(folder: Path, known: Known) -> _Result:
     rows = len(np.load(folder / "pks.npy"))
     found = orjson.loads((folder / "attribute_groups.json").read_bytes())
+    own = np.split(np.load(folder / "attribute_rows.npy"), np.cumsum([each["size"] for each in found])[:-1])
     parents = {each["parent"] for each in found}
     names = named_by_values(found, known)
     groups = [
         Group(
             names[each["id"]],
-            np.array(each["rows"], np.int64),
+            rows_of_group,
             values=each["values"],
+            aggregates=each["aggregates"],
             label=each["label"],
             source=VALUES,
             parent=each["parent"] and names[each["parent"]],
             level=each["level"],
             leaf=each["id"] not in parents,
         )
-        for each in found
+        for each, rows_of_group in zip(found, own, strict=True)
     ]
     ordered = _depth_first(groups)
     fitted = np.zeros(rows, np.int8)
@@ -197,17 +201,51 @@ def _depth_first(groups: Sequence[Group]) -> list[Group]:
 def _placement(result: _Result) -> Placement:
     leaves = [(number, group) for number, group in enumerate(result.groups) if group.leaf]
     numbers = {group.id: number for number, group in enumerate(result.groups)}
+    parents = [-1 if group.parent is None else numbers[group.parent] for group in result.groups]
     owners = [*(number for number, _ in leaves), -1]
+    again = [(group.rows, _first_leaves(result.groups, number)) for number, group in _overlapping(result.groups)]
     return Placement(
         [group.id for group in result.groups],
-        [-1 if group.parent is None else numbers[group.parent] for group in result.groups],
-        np.concatenate([*(group.rows for _, group in leaves), result.noise]),
-        np.repeat(owners, [*(len(group.rows) for _, group in leaves), len(result.noise)]),
+        parents,
+        np.concatenate([*(group.rows for _, group in leaves), result.noise, *(rows for rows, _ in again)]),
+        np.concatenate(
+            [
+                np.repeat(owners, [*(len(group.rows) for _, group in leaves), len(result.noise)]),
+                *(first for _, first in again),
+            ]
+        ),
         result.distances,
         result.probabilities,
         result.origin,
         result.coordinates,
+        sum(len(rows) for rows, _ in again),
     )
+
+
+def _overlapping(groups: Sequence[Group]) -> list[tuple[int, Group]]:
+    """Groups above others that share documents, so that the members of those are more than its own: their numbers, and
+    they."""
+    below = Counter[str | None]()
+    for group in reversed(groups):  # depth first: what is below a group comes after it
+        below[group.parent] += len(group.rows) if group.leaf else below[group.id]
+    return [
+        (number, group) for number, group in enumerate(groups) if not group.leaf and below[group.id] > len(group.rows)
+    ]
+
+
+def _first_leaves(groups: Sequence[Group], branch: int) -> Rows:
+    """Of each of a branch's rows the number of the first group of documents below it that has the row."""
+    rows, inside, leaves = groups[branch].rows, {groups[branch].id}, []
+    for number in range(branch + 1, len(groups)):
+        if groups[number].parent not in inside:
+            break
+        inside.add(groups[number].id)
+        if groups[number].leaf:
+            leaves.append(number)
+    first = np.empty(len(rows), np.int64)
+    for number in reversed(leaves):
+        first[np.searchsorted(rows, groups[number].rows)] = number
+    return first
 
 
 def _name(groups: Sequence[Group], terms: Terms) -> None:
@@ -245,6 +283,7 @@ def _cluster_columns(
         "proposed": [False] * count,
         "label_source": [group.source for group in groups],
         "attribute_values": [group.values and orjson.dumps(group.values).decode() for group in groups],
+        "aggregates": [group.aggregates and orjson.dumps(group.aggregates).decode() for group in groups],
         "representatives": [[ids[row] for row in group.rows[:REPRESENTATIVES]] for group in groups],
         **_places(result),
     }
@@ -279,6 +318,9 @@ def _summary(plan: Plan, found: Mapping[str, Any], result: _Result, artifacts: A
         "metrics": found["metrics"],
         "warnings": found["warnings"],
     }
+    if plan.attributes:
+        run["memberships"] = sum(len(group.rows) for group in result.groups if group.leaf)
+        run.update(aggregation_method=plan.aggregation_method, aggregates=found["aggregates"])
     return {
         "parquet_path": artifacts.clusters_key,
         "members_key": artifacts.members_key,
@@ -303,12 +345,17 @@ def _manifest(plan: Plan, found: Mapping[str, Any], result: _Result, summary: Ma
             spans[above][1] += len(group.rows)
             above = parents[above]
     spans[NOISE_ID] = [start, len(result.noise)]
+    total = start + len(result.noise)
+    end = total
+    for _, group in _overlapping(result.groups):  # a document that is in several groups below is in it once
+        spans[group.id] = [end, len(group.rows)]
+        end += len(group.rows)
     return {
         "plan": asdict(plan),
         "run": summary["run"],
         "feature": found["feature"],
         "members": spans,
-        "total_members": start + len(result.noise),
+        "total_members": total,
         "data": found.get("data"),
         "fit": found.get("fit"),
         "threads": os.cpu_count(),

@@ -66,7 +66,8 @@ def _mode(tx: Connection, tenant: Tenant, cluster: Row[Any], changes: Mapping[st
     for name in MODE_EXCLUDES:
         if changes.get(name) is not None:
             raise BadRequest(f"'{name}' is of a run in full: the mode 'assign' goes by the run that it adds to")
-    find_source(tx, tenant, cluster.id)
+    if orjson.loads(find_source(tx, tenant, cluster.id).resource).get("split_groups"):
+        raise BadRequest("a group of the newest run was split since: a run in full takes the split over, then 'assign'")
     return {"mode": mode, "assignment_threshold": threshold}
 
 

@@ -161,9 +161,9 @@ def _measures(
 
 def _of_tree(scratch: Path, labels: Labels) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
     """Of the fitted tree how long each group lasts and where the groups part; None where it has not these groups: it
-    has none, or people made one of several."""
+    has none, or people made one of several or several of one."""
     with np.load(scratch / "fitted.npz") as fitted:
-        if int(fitted["labels"].max(initial=NOISE)) != int(labels.max(initial=NOISE)):
+        if not np.array_equal(fitted["labels"], labels):
             return None, None
         return tuple(fitted[name] if fitted[name].size else None for name in ("stability", "parting"))  # type: ignore[return-value]
 

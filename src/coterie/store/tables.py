@@ -324,8 +324,10 @@ group_labels = Table(
     Column("run_id", Text),
     Column("user_id", Text),
     Column("label", Text, nullable=False),
-    Column("source", Text, nullable=False),  # keywords, llm, human
+    Column("source", Text, nullable=False),  # keywords, values, llm, human
     Column("created_at", Text, nullable=False),
+    Column("key_id", Text),  # whose key: no key and no user is a run
+    Column("label_before", Text),
     Index("ix_group_labels_group", "cluster_id", "group_id", "pk"),
 )
 """Every label that a group had."""
