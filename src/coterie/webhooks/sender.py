@@ -17,7 +17,7 @@ from coterie.webhooks.mail import NotMailed, send_mail
 from coterie.webhooks.messages import email_message, slack_message
 from coterie.webhooks.secrecy import sign
 from coterie.webhooks.templates import TooLong, render_json
-from coterie.webhooks.transport import Transport, Unreachable
+from coterie.kit.transport import Transport, Unreachable
 
 log = logging.getLogger("coterie.webhooks")
 
