@@ -99,6 +99,6 @@ def prepare(image: Image.Image, tower: ImageTower) -> NDArray[np.float32]:
         image = image.resize(size, how).crop((left, top, left + width, top + height))
     else:
         image = image.resize((width, height), how)
-    pixels = np.asarray(image, np.float32) * np.float32(tower.scale)
-    pixels = (pixels - np.array(tower.mean, np.float32)) / np.array(tower.std, np.float32)
+    mean, std = np.array(tower.mean, np.float32), np.array(tower.std, np.float32)
+    pixels: NDArray[np.float32] = (np.asarray(image, np.float32) * np.float32(tower.scale) - mean) / std
     return pixels.transpose(2, 0, 1) if tower.layout == "NCHW" else pixels

@@ -27,14 +27,14 @@ class BadModel(ValueError):
     """A folder that is no model, or a model that does not do what its manifest says; the message says why."""
 
 
-def _inside(path: str) -> str:
+def inside(path: str) -> str:
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
         raise ValueError("a file is named by its path within the model's folder, with '/'")
     return path
 
 
-Inside = Annotated[str, Field(max_length=255), AfterValidator(_inside)]
+Inside = Annotated[str, Field(max_length=255), AfterValidator(inside)]
 
 
 class _Strict(BaseModel):
@@ -61,7 +61,7 @@ Channels = tuple[float, float, float]
 class ImageTower(_Strict):
     """How images become vectors: `size` in pixels, width by height. `resize`: `shortest` brings the shorter side to
     size and cuts the middle out, `stretch` brings both. A pixel (0..255) is multiplied by `scale`, then `mean` is
-    subtracted and the rest divided by `std`. `pooling`: `mean` over the places of a feature map, `cls` the first token."""
+    subtracted and the rest divided by `std`. `pooling`: `mean` over a map's places, `cls` its first token."""
 
     model: Inside
     size: tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]]

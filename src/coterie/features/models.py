@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import blake2b, sha256
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -118,8 +118,9 @@ def package_folder(package: str) -> Path | None:
     return Path(next(iter(spec.submodule_search_locations))) if spec and spec.submodule_search_locations else None
 
 
+@cache
 def _packages() -> dict[str, list[Path]]:
-    """The folders of the models in installed packages. Those that say what they hold come first."""
+    """Looked up once: what is installed into a running process is for the next one. The folders of the models in installed packages. Those that say what they hold come first."""
     found: dict[str, list[Path]] = {}
     for point in entry_points(group=GROUP):
         if (folder := package_folder(point.module)) is not None:

@@ -30,7 +30,7 @@ class Session:
         options.log_severity_level = 3
         try:
             self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - the runtime's errors have no common base
+        except Exception as error:  # the runtime's errors have no common base
             raise BadModel(f"{path.name} cannot be loaded: {str(error)[:300]}") from error
         self.inputs = {each.name: TYPES.get(each.type) for each in self._session.get_inputs()}
         outputs = [each.name for each in self._session.get_outputs()]
@@ -47,7 +47,7 @@ class Session:
         }
         try:
             (found,) = self._session.run([self._output], feed)
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:
             raise BadModel(f"the model failed: {str(error)[:300]}") from error
         return np.asarray(found)
 
@@ -59,8 +59,8 @@ def pool(
     *,
     channels_first: bool = True,
 ) -> Matrix:
-    """Vectors (n, d) of an output: (n, d) as it is, of tokens (n, t, d) the mean of those in `mask` (n, t) or the first,
-    of a feature map (n, d, h, w) or (n, h, w, d) the mean over its places. Raises BadModel for other shapes."""
+    """Vectors (n, d) of an output: (n, d) as it is, of tokens (n, t, d) the mean of those in `mask` (n, t) or the
+    first, of a feature map (n, d, h, w) or (n, h, w, d) the mean over its places. Raises BadModel for other shapes."""
     if output.ndim == 4 and how == "mean":
         return np.asarray(output.mean(axis=(2, 3) if channels_first else (1, 2)), np.float32)
     if output.ndim == 4 and how == "none":  # a map that the model has pooled to one place

@@ -39,7 +39,7 @@ class TextEncoder:
         self._session = Session(model.files[tower.model], tower.output)
         try:
             self._tokenizer = Tokenizer.from_file(str(model.files[tower.tokenizer]))
-        except Exception as error:  # noqa: BLE001 - the library raises nothing narrower
+        except Exception as error:  # the library raises nothing narrower
             raise BadModel(f"{tower.tokenizer} cannot be loaded: {str(error)[:300]}") from error
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(tower.max_tokens)
