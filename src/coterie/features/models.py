@@ -120,7 +120,8 @@ def package_folder(package: str) -> Path | None:
 
 @cache
 def _packages() -> dict[str, list[Path]]:
-    """Looked up once: what is installed into a running process is for the next one. The folders of the models in installed packages. Those that say what they hold come first."""
+    """The folders of the models in installed packages; those that say what they hold come first. Looked up once: what
+    is installed meanwhile is for the next process."""
     found: dict[str, list[Path]] = {}
     for point in entry_points(group=GROUP):
         if (folder := package_folder(point.module)) is not None:
