@@ -4,6 +4,7 @@ import sys
 
 from benchmarks import (
     attributes,
+    embedding,
     engine,
     fields,
     growth,
@@ -30,6 +31,7 @@ BENCHMARKS = {
     "pipelines": pipelines.main,
     "runs": runs.main,
     "attributes": attributes.main,
+    "embedding": embedding.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

@@ -103,6 +103,11 @@ class Client:
         written: Json = self.request("POST", path, {"documents": list(documents)})
         return written
 
+    def embed(self, collection: str) -> Json:
+        """The task that makes a collection's vectors of its mapped fields."""
+        task: Json = self.request("POST", f"/v1/collections/{collection}/embed")
+        return task
+
     def import_stream(self, collection: str, content: Iterable[bytes], content_type: str, **parameters: Any) -> Json:
         """A file's bytes, sent as they come; not retried. `strict`, `id_column`, `vector_column` as in the API."""
         response = self._http.post(

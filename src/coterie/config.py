@@ -59,6 +59,23 @@ class Settings(BaseSettings):
         description="The mail server of webhooks by email: smtp://user:password@host:port, or smtps://…",
     )
     smtp_from: str | None = Field(None, pattern=r"^[^\r\n]*@[^\r\n]+$", description="The sender of those emails.")
+    models_dir: Path | None = Field(
+        None, description="Folder of the models that make vectors; without it `models` in the data folder."
+    )
+    hub_url: str = Field(
+        "https://huggingface.co",
+        pattern=r"^https?://[^/\s]+(/[^\s]*)?$",
+        description="Where `coterie models add` finds repositories of models; nothing else asks it for anything.",
+    )
+    image_hosts: str = Field(
+        "",
+        max_length=4096,
+        description="Hosts, parted by commas, from which images of documents may be fetched; without it none are.",
+    )
+    image_private_addresses: bool = Field(
+        False,
+        description="Fetch images from those hosts also where they are at loopback, private and other inner addresses.",
+    )
     json_body_limit: int = Field(64 * KIB, ge=KIB, description="Largest JSON body, in bytes.")
     batch_body_limit: int = Field(64 * MIB, ge=KIB, description="Largest body of documents/batch, in bytes.")
 
@@ -86,6 +103,11 @@ class Settings(BaseSettings):
     def scratch_dir(self) -> Path:
         """The folder of files that pass between the steps of a job; safe to delete when no job runs."""
         return self.data_dir / "scratch"
+
+    @property
+    def models_path(self) -> Path:
+        """The folder of the models, one folder each."""
+        return self.models_dir or self.data_dir / "models"
 
     @property
     def key_path(self) -> Path:

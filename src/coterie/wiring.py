@@ -79,7 +79,9 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     The job engine is imported here, in the worker alone: it costs half a second and the server needs none of it.
     """
     from coterie.compute.local import LocalExecutor  # noqa: PLC0415
+    from coterie.documents.embedding import Embedding  # noqa: PLC0415
     from coterie.documents.upkeep import upkeep  # noqa: PLC0415
+    from coterie.documents.waiting import JOB as EMBED_JOB  # noqa: PLC0415
     from coterie.enrichment.enrich import ClusterEnrichment  # noqa: PLC0415
     from coterie.enrichment.service import JOB as ENRICH_JOB  # noqa: PLC0415
     from coterie.enrichment.service import UNDO_JOB  # noqa: PLC0415
@@ -99,6 +101,7 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     handlers: dict[str, Handler] = {
         "cluster.run": ClusterRun(services),
         SUGGEST_JOB: ClusterSuggestion(services),
+        EMBED_JOB: Embedding(services),
         ENRICH_JOB: ClusterEnrichment(services),
         UNDO_JOB: EnrichmentUndo(services),
         DELETE_JOB: NamespaceDeletion(services.vectors, services.blobs),

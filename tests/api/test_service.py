@@ -13,7 +13,7 @@ from coterie.api.context import Services
 from coterie.config import Settings
 from coterie.wiring import open_services
 
-HEAVY = ("numba", "scipy", "sklearn", "lance", "dbos")
+HEAVY = ("numba", "scipy", "sklearn", "lance", "dbos", "onnxruntime", "tokenizers", "PIL")
 
 
 def test_health_names_what_is_missing(client: TestClient) -> None:

@@ -46,7 +46,7 @@ def at(service: Service) -> list[str]:
 
 def test_help_names_every_command_and_setting() -> None:
     shown = coterie("--help").stdout
-    for command in ("serve", "worker", "key", "import", "clusters", "triggers", "webhooks", "demo"):
+    for command in ("serve", "worker", "key", "import", "clusters", "triggers", "webhooks", "models", "embed", "demo"):
         assert command in shown
     for setting in ("COTERIE_HOST", "COTERIE_PORT", "COTERIE_DATA_DIR", "COTERIE_WORKERS"):
         assert setting in coterie("serve", "--help").stdout

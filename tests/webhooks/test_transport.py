@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from coterie.webhooks.addresses import is_inner
-from coterie.webhooks.transport import EXCERPT, Transport, Unreachable
+from coterie.kit.addresses import is_inner
+from coterie.kit.transport import EXCERPT, Transport, Unreachable
 from webhooks.conftest import Endpoint
 
 PUBLIC = "93.184.216.34"

@@ -1,5 +1,5 @@
-"""The command line: `coterie serve`, `worker`, `migrate`, `key`, `import`, `clusters`, `triggers`, `webhooks`, `demo`,
-`replay`.
+"""The command line: `coterie serve`, `worker`, `migrate`, `key`, `import`, `embed`, `models`, `clusters`, `triggers`,
+`webhooks`, `demo`, `replay`.
 
 What a command needs is imported when it runs: `coterie serve` shall not wait for the libraries of `coterie import`.
 """
@@ -16,6 +16,7 @@ from coterie.cli.data import import_file
 from coterie.cli.demo import demo
 from coterie.cli.keys import key
 from coterie.cli.migrate import migrate
+from coterie.cli.models import embed, models
 from coterie.cli.replay import replay
 from coterie.cli.serve import serve, worker
 from coterie.cli.triggers import triggers
@@ -67,8 +68,10 @@ app.command()(worker)
 app.command()(migrate)
 app.command()(replay)
 app.command("import")(import_file)
+app.command()(embed)
 app.command()(demo)
 app.add_typer(key, name="key")
 app.add_typer(clusters, name="clusters")
+app.add_typer(models, name="models")
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(triggers, name="triggers")

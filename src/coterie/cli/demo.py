@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,30 +21,46 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from coterie.client import Client
+    from coterie.demo.story import Story
 
 START_SECONDS = 60
 MARK = "coterie-demo"
 """A file of this name tells a folder of the demo, which may be emptied, from any other."""
 
 
+class What(StrEnum):
+    """What is clustered."""
+
+    DIGITS = "digits"
+    TEXT = "text"
+
+
 def demo(
+    what: Annotated[What, typer.Argument(help="Digits, with vectors; or a text set of this machine, without.")] = (
+        What.DIGITS
+    ),
     data_dir: Annotated[Path, typer.Option("--data-dir", help="The demo's own folder; it is emptied first.")] = Path(
         "coterie-demo-data"
     ),
     leave: Annotated[bool, typer.Option("--exit", help="Stop when done instead of serving on.")] = False,
 ) -> None:
-    """Find groups in 1,797 handwritten digits: start a fresh service, import, cluster, list."""
+    """Find groups in 1,797 handwritten digits, or in texts: start a fresh service, import, cluster, list."""
     from rich.console import Console  # noqa: PLC0415
 
     from coterie.client import ApiError, Client, TaskFailed  # noqa: PLC0415
+    from coterie.demo import story, texts  # noqa: PLC0415
 
     console = Console()
+    try:
+        told = story.of_texts() if what is What.TEXT else story.of_digits()
+    except texts.Missing as error:
+        fail(str(error))
     _empty(data_dir)
     with _service(data_dir) as (url, key):
         console.print(f"A fresh service is at [bold]{url}[/] (API page: {url}/docs)")
         with Client(url, key) as client:
             try:
-                _tell(console, client, url, key)
+                _tell(console, client, told, url, key)
             except (ApiError, TaskFailed, RuntimeError) as error:
                 fail(f"the demo failed: {error}")
         console.print(f"The data is in {data_dir.resolve()}, the key in {data_dir.resolve() / 'bootstrap.key'}.")
@@ -54,29 +71,31 @@ def demo(
             _until_interrupted()
 
 
-def _tell(console: "Console", client: "Client", url: str, key: str) -> None:
+def _tell(console: "Console", client: "Client", told: "Story", url: str, key: str) -> None:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     from coterie.demo import story  # noqa: PLC0415
 
     columns = (TextColumn("{task.description:<24}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("importing digits", total=1.0)
-        story.load(client, lambda share: progress.update(bar, completed=share))
-        names = story.define(client)
+
+        def follow(title: str, task: dict[str, Any]) -> None:
+            bar = progress.add_task(title, total=1.0)
+            client.wait(task["task_id"], lambda now: progress.update(bar, completed=now["additional_data"]["progress"]))
+
+        bar = progress.add_task(f"importing {told.name}", total=1.0)
+        story.load(client, told, lambda share: progress.update(bar, completed=share))
+        if told.embeds:
+            follow("making vectors", client.embed(told.name))
+        names = story.define(client, told)
         for name in names:
-            bar = progress.add_task(name, total=1.0)
-
-            def moved(task: dict[str, Any], bar: Any = bar) -> None:
-                progress.update(bar, completed=task["additional_data"]["progress"])
-
-            client.wait(client.run_cluster(name)["task_id"], moved)
+            follow(name, client.run_cluster(name))
     for name in names:
-        _print_table(console, name, *story.table_of(client, name))
+        _print_table(console, name, *story.table_of(client, told, name))
     console.print("\nAsk for them yourself:\n")
-    console.print(story.curl_of(url, key), markup=False, highlight=False, soft_wrap=True)
+    console.print(story.curl_of(told, url, key), markup=False, highlight=False, soft_wrap=True)
     console.print("\nwhich answers\n")
-    answer = client.list_clusters(story.LIST_BODY, limit=2)
+    answer = client.list_clusters(story.list_body(told), limit=2)
     console.print(json.dumps(answer, indent=2), markup=False, highlight=False, soft_wrap=True)
 
 

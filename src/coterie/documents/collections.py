@@ -7,6 +7,7 @@ import orjson
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from coterie.api.context import Tenant
+from coterie.documents.mappings import check_mappings
 from coterie.features.registry import BRING_YOUR_OWN
 from coterie.kit.errors import AlreadyExists, BadRequest, NotFound, invalid
 from coterie.kit.ids import new_id
@@ -86,6 +87,7 @@ def create_collection(
     _check_metadata(request.get("metadata"))
     if request["feature_extractors"] and request["feature_extractor"]:
         raise BadRequest("'feature_extractor' stands for a 'feature_extractors' of one; send one of them")
+    check_mappings(request["feature_extractors"] or [request["feature_extractor"] or _bring_your_own()])
     extractors = request["feature_extractors"] or [request["feature_extractor"] or _bring_your_own()]
     resource = {
         "collection_id": new_id("col"),

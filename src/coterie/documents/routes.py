@@ -24,6 +24,7 @@ from coterie.documents.collection_schemas import (
     ListCollectionsResponse,
 )
 from coterie.documents.importing import ImportFile, import_documents
+from coterie.documents.mappings import mappings_of
 from coterie.documents.payload_indexes import declare_for_collection
 from coterie.documents.reading import ARROW, NDJSON, PARQUET, ColumnMap, parse_vector_columns
 from coterie.documents.schemas import (
@@ -36,11 +37,13 @@ from coterie.documents.schemas import (
     ListDocumentsRequest,
     ListDocumentsResponse,
 )
+from coterie.documents.waiting import require_usable, start_embedding
 from coterie.kit.clock import iso
 from coterie.kit.errors import BadRequest, CoterieError
 from coterie.listing.answer import Listed, write_answer
 from coterie.listing.filters import parse_flag
 from coterie.listing.syntax import parse_list
+from coterie.tasks.schemas import TaskResponse
 
 collection = APIRouter(prefix="/v1/collections", tags=["Collections"], route_class=StrictRoute, responses=ERRORS)
 document = APIRouter(
@@ -129,6 +132,17 @@ def describe_collection_features_route(collection_identifier: str, tenant: Reade
     """What vectors the documents have."""
     with services.db.read() as tx:
         return json_response(collections.describe_features(tx, tenant, collection_identifier))
+
+
+@collection.post("/{collection_identifier}/embed", response_model=TaskResponse)
+def embed_collection(collection_identifier: str, tenant: Updater, services: Context) -> Response:
+    """Make the vectors that the collection's mapped fields call for: those that are missing, those of what has changed,
+    and those that failed before. Vectors that documents brought along stay."""
+    with services.db.write() as tx:
+        row = collections.find_collection(tx, tenant, collection_identifier)
+        require_usable(services.settings.models_path, mappings_of(orjson.loads(row.resource)))
+        task = start_embedding(tx, tenant, row.id, iso(services.clock.now()), everything=True)
+    return json_response(task)
 
 
 @document.post("", response_model=DocumentResponse)

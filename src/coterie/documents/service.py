@@ -13,6 +13,7 @@ from coterie.documents.collections import count_batch, count_documents, find_col
 from coterie.documents.payload_indexes import index_documents
 from coterie.documents.queries import find_document
 from coterie.documents.schemas import DocumentCreateRequest, DocumentFields, DocumentUpdateRequest, SparseVector
+from coterie.documents.waiting import note_changed
 from coterie.documents.writing import (
     BadDocument,
     Batch,
@@ -123,6 +124,7 @@ def update_document(
             index_documents(tx, collection_id, [(row.pk, {"metadata": changes.metadata})])
         replaced = {name: [key] for name, key in old_keys.items() if name in new_keys}
         retire(tx, tenant, collection_id, replaced, now)
+        note_changed(tx, services.settings.models_path, tenant, collection_id, [document_id], now)
         where = {"collection_id": collection_id, "collection_name": found.name}
         emit_many(tx, tenant.namespace_id, "object.updated", [document_id], where, now)
         count_documents(tx, collection_id, 0, updated=1)

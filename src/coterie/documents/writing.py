@@ -17,7 +17,9 @@ from sqlalchemy import Connection, Dialect, Row, bindparam, delete, insert, sele
 from coterie.api.bodies import MAX_DEPTH, has_nul, is_too_deep
 from coterie.api.context import Services, Tenant
 from coterie.documents.collections import count_batch, count_documents, spaces_of
+from coterie.documents.mappings import mappings_of
 from coterie.documents.payload_indexes import index_batch, index_documents, unindex
+from coterie.documents.waiting import note_changed, note_waiting
 from coterie.features.registry import is_well_formed
 from coterie.kit.clock import iso
 from coterie.kit.errors import NotFound
@@ -148,11 +150,11 @@ def write_records(
     keys: Sequence[Mapping[str, int]],
 ) -> list[bool]:
     """Write the records within a transaction, and retire the vectors that they replace: whether each is new."""
-    own = select(collections.c.name).where(
+    own = select(collections.c.name, collections.c.resource).where(
         collections.c.id == collection_id, collections.c.namespace_id == tenant.namespace_id
     )
-    name = tx.scalar(own)
-    if name is None:
+    collection = tx.execute(own).first()
+    if collection is None:
         raise NotFound("the collection was deleted")
     now = iso(services.clock.now())
     before = _present(tx, collection_id, batch.ids)
@@ -176,7 +178,11 @@ def write_records(
     created = [identity not in before for identity in batch.ids]
     count_documents(tx, collection_id, sum(created), updated=len(created) - sum(created))
     retire(tx, tenant, collection_id, keys_by_name(text for _, text in before.values()), now)
-    where = {"collection_id": collection_id, "collection_name": name}
+    resource = orjson.loads(collection.resource)
+    wanted = {mapping.name for mapping in mappings_of(resource)}
+    without = [identity for identity, own in zip(batch.ids, keys, strict=True) if not wanted <= own.keys()]
+    note_waiting(tx, services.settings.models_path, tenant, resource, without, now)
+    where = {"collection_id": collection_id, "collection_name": collection.name}
     for new, type in ((True, "object.created"), (False, "object.updated")):
         ids = [identity for identity, is_new in zip(batch.ids, created, strict=True) if is_new is new]
         emit_many(tx, tenant.namespace_id, type, ids, where, now)
@@ -184,11 +190,19 @@ def write_records(
 
 
 def change_documents(
-    tx: Connection, collection_id: str, changed: Sequence[tuple[int, Mapping[str, Any]]], now: str
+    tx: Connection,
+    services: Services,
+    tenant: Tenant,
+    collection_id: str,
+    changed: Sequence[tuple[int, Mapping[str, Any]]],
+    now: str,
 ) -> None:
-    """Write the resources of documents anew, by their keys; their vectors stay."""
+    """Write the resources of documents anew, by their keys; their vectors stay, until what they were made of is found
+    to have changed."""
     if not changed:
         return
+    ids = [resource["document_id"] for _, resource in changed]
+    note_changed(tx, services.settings.models_path, tenant, collection_id, ids, now)
     resources = [(pk, {**resource, "updated_at": now}) for pk, resource in changed]
     rows = [{"own": pk, "resource": orjson.dumps(resource).decode(), "updated_at": now} for pk, resource in resources]
     tx.execute(update(documents).where(documents.c.pk == bindparam("own")), rows)

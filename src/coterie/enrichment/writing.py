@@ -103,7 +103,7 @@ def undo_changes(
             counts["restored" if taken == len(changes) else "kept"] += 1
             changed += [(document.pk, with_tree(resource, tree))] if taken else []
     now = iso(services.clock.now())
-    change_documents(tx, collection_id, changed, now)
+    change_documents(tx, services, tenant, collection_id, changed, now)
     if removed:
         erase_documents(tx, tenant, collection_id, removed, now)
     return counts
@@ -135,7 +135,7 @@ def _change(
     now = iso(services.clock.now())
     collection_id = enrichment["target_collection_id"] or enrichment["source_collection_id"]
     noted = _noted(tx, enrichment["enrichment_id"], [row.pk for row, _, _ in changed])
-    change_documents(tx, collection_id, [(row.pk, document) for row, document, _ in changed], now)
+    change_documents(tx, services, tenant, collection_id, [(row.pk, document) for row, document, _ in changed], now)
     notes: dict[int, dict[str, Any]] = {}
     for row, _, changes in changed:
         earlier: dict[str, Any] = noted.get(row.pk, {"changes": []})

@@ -1,13 +1,16 @@
-"""The extractors that are registered from the start.
+"""The extractors: those that are registered from the start, and the models that were added.
 
 A vector's name in a collection is its extractor's. Any well-formed name is accepted for vectors that are brought along;
 the registry says which extractors the service knows, and whether it can run them itself.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from coterie.features.manifest import BadModel
+from coterie.features.models import Model, has_runtime, list_models
 from coterie.kit.errors import NotFound
 
 BRING_YOUR_OWN = "bring_your_own"
@@ -33,13 +36,14 @@ class Extractor:
         return f"{self.name}_{self.version}"
 
 
-_NOT_HERE = "Not installed: bring vectors of this name along; the service cannot make them yet."
 REGISTRY = (
     Extractor(BRING_YOUR_OWN, "v1", ("vector",), None, True, "Vectors that come with the documents, of any length."),
-    Extractor("all_minilm_l6_v2", "v1", ("text", "string"), 384, False, f"MiniLM sentence embeddings. {_NOT_HERE}"),
-    Extractor("clip_vit_b_32", "v1", ("image", "text"), 512, False, f"CLIP ViT-B/32 embeddings. {_NOT_HERE}"),
-    Extractor("clip_vit_l_14", "v1", ("image", "text"), 768, False, f"CLIP ViT-L/14 embeddings. {_NOT_HERE}"),
+    Extractor("all_minilm_l6_v2", "v1", ("text", "string"), 384, False, "MiniLM sentence embeddings."),
+    Extractor("clip_vit_b_32", "v1", ("image", "text"), 512, False, "CLIP ViT-B/32 embeddings."),
+    Extractor("clip_vit_l_14", "v1", ("image", "text"), 768, False, "CLIP ViT-L/14 embeddings."),
 )
+NO_MODEL = "Bring vectors of this name along, or install its model: coterie models add."
+NO_RUNTIME = "Its model is here, but what runs it is not: pip install 'coterie[models]'."
 
 
 def is_well_formed(name: str) -> bool:
@@ -56,12 +60,43 @@ def vector_name(identifier: str) -> str:
     return name if any(extractor.name == name for extractor in REGISTRY) else identifier
 
 
-def get_extractor(identifier: str) -> Extractor:
-    """A registered extractor by id, or by name. Raises NotFound."""
-    for extractor in REGISTRY:
+def inputs_of(name: str) -> tuple[str, ...] | None:
+    """What a registered extractor takes; None for another, which may be added later."""
+    return next((extractor.inputs for extractor in REGISTRY if extractor.name == name), None)
+
+
+def list_extractors(models: Path) -> list[Extractor]:
+    """All extractors: the registered ones, then the models in the folder and in packages, by name."""
+    runs = has_runtime()
+    here = dict(list_models(models))
+    known = [_with_model(extractor, here.get(extractor.name), runs) for extractor in REGISTRY]
+    names = {extractor.name for extractor in REGISTRY}
+    return known + [
+        _of_model(model, runs) for name, model in here.items() if name not in names and isinstance(model, Model)
+    ]
+
+
+def get_extractor(models: Path, identifier: str) -> Extractor:
+    """An extractor by id, or by name. Raises NotFound."""
+    for extractor in list_extractors(models):
         if identifier in (extractor.id, extractor.name):
             return extractor
     raise NotFound(f"feature extractor '{identifier}' is not registered; GET /v1/collections/features/extractors")
+
+
+def _with_model(extractor: Extractor, model: Model | BadModel | None, runs: bool) -> Extractor:
+    if extractor.installed:
+        return extractor
+    if isinstance(model, Model):
+        found = _of_model(model, runs)
+        return replace(found, inputs=extractor.inputs, about=found.about or extractor.about)
+    return replace(extractor, about=f"{extractor.about} {NO_MODEL}")
+
+
+def _of_model(model: Model, runs: bool) -> Extractor:
+    said = model.manifest
+    about = said.description if runs else f"{said.description} {NO_RUNTIME}".strip()
+    return Extractor(said.name, said.version, said.inputs, said.dimensions, runs, about)
 
 
 def show(extractor: Extractor) -> dict[str, Any]:

@@ -110,6 +110,19 @@ class Job:
             if row is not None and row.status in queue.OPEN and row.owner == self.owner:
                 queue.change(tx, row, iso(self.clock.now()), additional_data=shown)
 
+    def show(self, tx: Connection, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Bring what the task shows along within the caller's transaction; `change` is given its `additional_data`.
+
+        Raises Superseded if another worker has it, Canceled if the task is gone or has ended.
+        """
+        row = tx.execute(select(tasks).where(tasks.c.id == self.task_id)).first()
+        if row is not None and row.owner != self.owner:
+            raise Superseded
+        if row is None or row.status not in queue.OPEN:
+            raise Canceled
+        shown = change(orjson.loads(row.resource)["additional_data"])
+        queue.change(tx, row, iso(self.clock.now()), additional_data=shown)
+
     def complete(self, tx: Connection, outputs: list[Any], **shown: Any) -> bool:
         """End the task as completed within the caller's transaction; False if it had already ended.
 

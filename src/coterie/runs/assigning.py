@@ -22,6 +22,7 @@ from coterie.api.context import Services, Tenant
 from coterie.config import MIB
 from coterie.documents import queries as documents
 from coterie.documents.collections import spaces_of
+from coterie.documents.waiting import missing_advice
 from coterie.engine.describe import QUANTILES
 from coterie.jobs.job import JobFailed
 from coterie.labeling.keywords import Terms, unique_labels
@@ -76,7 +77,7 @@ def load_arrivals(services: Services, tenant: Tenant, plan: Plan, before: Before
     seen: dict[str, int] = before.artifacts.manifest["data"]["last_pks"]
     pool = _pool(before)
     where = where_of(plan.filters)
-    parts, last = [], {}
+    parts, last, advice = [], {}, list[str]()
     with services.db.read() as tx:
         check_collections(tx, tenant, plan.collection_ids)
         for identity in plan.collection_ids:
@@ -86,6 +87,7 @@ def load_arrivals(services: Services, tenant: Tenant, plan: Plan, before: Before
             arrived = documents.load_members(tx, tenant, identity, name, where, seen.get(identity, 0))
             parts += [waiting, arrived]
             last[identity] = arrived.last_pk
+            advice += missing_advice(tx, {identity: arrived.without}, plan.vector_names)
     groups = before.artifacts.group_table(["cluster_id", "centroid_vector", "variance", "distance_quantiles"])
     _save_groups(groups, folder)
     base = before.artifacts.parts[0]
@@ -109,6 +111,7 @@ def load_arrivals(services: Services, tenant: Tenant, plan: Plan, before: Before
         "waiting": sum(len(each.pks) for each in parts[::2]),
         "without_vector": sum(each.without for each in parts[1::2]),
         "last_pks": {**seen, **last},
+        "advice": advice,
     }
 
 
@@ -274,7 +277,7 @@ def _publish(
         "documents_without_vector": found["without_vector"],
         "changes": None,
         "metrics": found["metrics"],
-        "warnings": [],
+        "warnings": found["advice"],
     }
     run["source_documents"] = run["num_points"] + found["without_vector"]
     run["vectors_retrieved"] = run["num_points"]

@@ -14,6 +14,7 @@ from coterie.compute.memory import usable_bytes
 from coterie.config import MIB, Settings
 from coterie.documents import queries as documents
 from coterie.documents.collections import spaces_of
+from coterie.documents.waiting import missing_advice
 from coterie.engine.arrays import drawn
 from coterie.engine.errors import EngineError
 from coterie.engine.memory import preflight, reduction_bytes
@@ -64,11 +65,14 @@ def load_vectors(services: Services, tenant: Tenant, plan: Plan, folder: Path) -
     check_size(services.settings, plan, total, dimensions_of(members))
     save_vectors(services, members, folder)
     save_rows(folder, [(each.space.collection_id, each.pks, each.ids) for each in members])
-    without = sum(each.without for each in members)
+    left_out = {each.space.collection_id: each.without for each in members}
+    with services.db.read() as tx:
+        advice = missing_advice(tx, left_out, plan.vector_names)
     seen = {each.space.collection_id: each.last_pk for each in members}
     return {
         "documents": total,
-        "without_vector": without,
+        "without_vector": sum(left_out.values()),
+        "advice": advice,
         "feature": plan.vector_names[-1],
         "data": {"digest": digest_of(members), "last_pks": seen},
     }

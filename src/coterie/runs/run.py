@@ -106,7 +106,8 @@ class ClusterRun:
         measured = job.step("characterize", look, share=0.52)
         draw = job.compute("map", "coterie.runs.stages:draw", arguments, begin=0.6, end=0.7)
         drawn = job.step("map", draw, share=0.6)
-        return {**loaded, **fitted, **recognized, **measured, "map": drawn}
+        warnings = [*loaded.get("advice", []), *fitted["warnings"]]
+        return {**loaded, **fitted, **recognized, **measured, "map": drawn, "warnings": warnings}
 
     def _load(self, tenant: Tenant, plan: Plan, run: Row[Any], folder: Path) -> dict[str, Any]:
         load = load_groups if plan.mode == "composite" else load_vectors

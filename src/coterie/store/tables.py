@@ -180,6 +180,28 @@ retired_vectors = Table(
 )
 """Vectors that are to be deleted once no one who read their keys before can still be on the way to them."""
 
+waiting_documents = Table(
+    "waiting_documents",
+    metadata,
+    Column("collection_id", Text, ForeignKey("collections.id", ondelete="CASCADE"), primary_key=True),
+    Column("document_id", Text, primary_key=True),
+    Column("revision", Large, nullable=False),  # grows with each write, so that a job knows what it has not seen
+)
+"""Documents that were written since their extractors last looked at them."""
+
+embeddings = Table(
+    "embeddings",
+    metadata,
+    Column("document_pk", Integer, ForeignKey("documents.pk", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("collection_id", Text, nullable=False),
+    Column("digest", Text, nullable=False),  # of the model and of what was embedded
+    Column("key", Large, nullable=False),
+    Index("ix_embeddings_digest", "collection_id", "name", "digest"),
+)
+"""Which vectors the service made itself, and of what: equal content needs no model, changed content does. A document
+whose vector has another key than the one here brought it along."""
+
 clusters = Table(
     "clusters",
     metadata,

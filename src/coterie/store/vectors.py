@@ -90,9 +90,18 @@ class VectorStore:
 
         Raises MissingVectors when a key has no row.
         """
+        out, here = self.look_up(space, keys, out)
+        if out is None or not here.all():
+            raise MissingVectors(f"{len(keys) - int(here.sum())} of {len(keys)} vectors are missing")
+        return out
+
+    def look_up(self, space: Space, keys: Keys, out: Matrix | None = None) -> tuple[Matrix | None, NDArray[np.bool_]]:
+        """As `read`, and for each key whether it has a row; where it has none, what the matrix holds means nothing.
+        No matrix comes when no row was seen and none was given.
+        """
         order = np.argsort(keys, kind="stable")
         ascending = keys[order]
-        found = 0
+        here = np.zeros(len(keys), np.bool_)
         for batch_keys, batch in self._batches(space, ascending):
             if out is None:
                 out = np.empty((len(keys), batch.shape[1]), np.float32)
@@ -100,10 +109,8 @@ class VectorStore:
             at[at == len(ascending)] = 0
             wanted = ascending[at] == batch_keys
             out[order[at[wanted]]] = batch[wanted]
-            found += int(wanted.sum())
-        if found < len(keys) or out is None:
-            raise MissingVectors(f"{len(keys) - found} of {len(keys)} vectors are missing")
-        return out
+            here[order[at[wanted]]] = True
+        return out, here
 
     def delete(self, space: Space, keys: Keys) -> None:
         """Delete rows that no document points at."""

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from coterie.config import Settings
+from coterie.kit.addresses import is_inner_url
 from coterie.kit.errors import BadRequest, Invalid, Issue, invalid
-from coterie.webhooks.addresses import is_inner_url
 from coterie.webhooks.schemas import EmailConfig, NotificationChannel, SlackConfig, WebhookChannel, WebhookConfig
 from coterie.webhooks.secrecy import MASK, is_masked, mask_url
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, Field
 
 from coterie.api.schemas import DocumentedAs, PaginationResponse, RequestModel
+from coterie.kit.addresses import MAX_URL, check_url
 from coterie.kit.clock import utc_now
 from coterie.kit.names import check_name
 from coterie.tenancy.schemas import EMAIL
-from coterie.webhooks.addresses import MAX_URL, check_url
 from coterie.webhooks.events import WebhookEventType
 from coterie.webhooks.headers import MAX_HEADERS, check_headers
 from coterie.webhooks.secrecy import is_masked

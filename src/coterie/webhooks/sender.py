@@ -12,12 +12,12 @@ import orjson
 from coterie import __version__
 from coterie.api.context import Services
 from coterie.kit.clock import iso
+from coterie.kit.transport import Transport, Unreachable
 from coterie.webhooks.delivery import Claim, Outcome, claim_due, find_due, record
 from coterie.webhooks.mail import NotMailed, send_mail
 from coterie.webhooks.messages import email_message, slack_message
 from coterie.webhooks.secrecy import sign
 from coterie.webhooks.templates import TooLong, render_json
-from coterie.webhooks.transport import Transport, Unreachable
 
 log = logging.getLogger("coterie.webhooks")
 

@@ -1,4 +1,4 @@
-"""A POST to where strangers say, that cannot be turned against the operator's own network.
+"""Requests to where strangers say, that cannot be turned against the operator's own network.
 
 A name is resolved once, all its addresses are checked, and the connection goes to a checked one: a name that leads
 elsewhere a moment later (DNS rebinding) leads nowhere. TLS and the header `Host` still go by the name. Redirects are
@@ -12,14 +12,14 @@ import contextlib
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpcore
 import httpx
 
-from coterie.webhooks.addresses import is_inner
+from coterie.kit.addresses import is_inner
 
 EXCERPT = 1024
 """Bytes of an answer that are read; nothing is done with the rest."""
@@ -30,7 +30,7 @@ _ERRORS = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedPr
 
 
 class Unreachable(Exception):
-    """No answer came; the message says why, and is shown to the webhook's owner."""
+    """No answer came, or none that is of use; the message says why, and is shown to who named the URL."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,26 @@ class Transport:
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Answer:
         """Send a body and read the beginning of the answer. Raises Unreachable."""
+        with self._exchange("POST", url, headers, body, seconds) as response:
+            return Answer(response.status, _header(response.headers, b"retry-after"), _excerpt(response))
+
+    def get(self, url: str, seconds: float, limit: int) -> bytes:
+        """The whole of what is there, of at most `limit` bytes. Raises Unreachable, also for a status but 200."""
+        with self._exchange("GET", url, {}, None, seconds) as response:
+            if response.status != 200:
+                raise Unreachable(f"the answer was {response.status}; 200 is wanted, and redirects are not followed")
+            read = bytearray()
+            for chunk in response.iter_stream():
+                read += chunk
+                if len(read) > limit:
+                    raise Unreachable(f"the answer is longer than {limit} bytes")
+        return bytes(read)
+
+    @contextlib.contextmanager
+    def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, seconds: float
+    ) -> Iterator[httpcore.Response]:
+        """A request, and its answer as it comes; what fails on the way is Unreachable."""
         parsed = httpx.URL(url)
         target = httpcore.URL(scheme=parsed.raw_scheme, host=parsed.raw_host, port=parsed.port, target=parsed.raw_path)
         sent: list[tuple[bytes | str, bytes | str]] = [("Host", parsed.netloc), ("Accept-Encoding", "identity")]
@@ -69,9 +89,9 @@ class Transport:
         try:
             with (
                 httpcore.ConnectionPool(ssl_context=self._tls, network_backend=backend) as pool,
-                pool.stream("POST", target, headers=sent, content=body) as response,
+                pool.stream(method, target, headers=sent, content=body) as response,
             ):
-                return Answer(response.status, _header(response.headers, b"retry-after"), _excerpt(response))
+                yield response
         except httpcore.TimeoutException as error:
             raise Unreachable(f"no answer within {seconds:g} seconds") from error
         except _ERRORS as error:
