@@ -35,7 +35,7 @@ def plain(text: str) -> str:
     text = "".join(each if _is_visible(each) else " " if each.isspace() else "" for each in text)
     text = _LINK.sub(r"\1", _TAG.sub(" ", text))
     text = _ADDRESS.sub(lambda found: "" if _is_address(found[0]) else found[0], text)
-    return re.sub(r"\s+", " ", _MARKUP.sub("", text)).lstrip("# ").strip(" \"'“”„«»:;,.-–—")
+    return re.sub(r"\s+", " ", _MARKUP.sub("", text)).lstrip("# ").strip(" \"'“”„«»")
 
 
 def _is_visible(character: str) -> bool:
@@ -47,7 +47,7 @@ def _is_address(text: str) -> bool:
 
 
 def _label(value: Any) -> Any:
-    return plain(value) if isinstance(value, str) else value
+    return plain(value).strip(" :;,.-–—") if isinstance(value, str) else value
 
 
 def _summary(value: Any) -> Any:

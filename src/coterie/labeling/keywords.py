@@ -128,8 +128,8 @@ def _frequent(terms: Terms, members: Sequence[int], names: list[str]) -> dict[st
 
 
 def _count(terms: Terms, members: Sequence[int], names: list[str], spoken: tuple[str, ...]) -> Counts:
-    """The terms of a group: words by their numbers, pairs as size + first * size + second. Where its own language cannot
-    be told it is that of all."""
+    """The terms of a group: words by their numbers, pairs as size + first * size + second; where its own language is
+    not known, that of all."""
     words = np.concatenate([np.frombuffer(terms.words[group], np.int32) for group in members]).astype(np.int64)
     of_document = np.concatenate(_documents(terms, members))
     size = len(names)
