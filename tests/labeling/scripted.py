@@ -71,7 +71,7 @@ def serving(script: Script) -> Iterator[Server]:
             with lock:
                 number = len(server.asked)
                 server.asked.append(body)
-                server.headers.append(dict(self.headers))
+                server.headers.append({name.lower(): value for name, value in self.headers.items()})
                 server.paths.append(self.path)
             self._send(script(number, body))
 

@@ -54,7 +54,7 @@ def test_a_label_as_it_should_be() -> None:
     assert answer.model_dump() == {"label": "Fruit", "summary": "All about it.", "keywords": ["one", "two"]}
     assert clock.pauses == []
     assert server.paths == ["/v1/chat/completions"]
-    assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
+    assert server.headers[0]["authorization"] == f"Bearer {KEY}"
     asked = server.asked[0]
     assert asked["response_format"]["json_schema"]["schema"]["required"] == ["label", "summary", "keywords"]
     assert (asked["model"], asked["temperature"], asked["max_tokens"]) == ("m", 0, 400)

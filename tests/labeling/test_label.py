@@ -137,7 +137,9 @@ def test_a_job_that_ends_ends_the_asking() -> None:
 
 def test_samples_are_near_the_middle_and_differ() -> None:
     random = np.random.default_rng(0)
-    vectors = np.vstack([random.normal(0, 0.01, (50, 2)), random.normal(0, 0.01, (50, 2)) + np.array([1, 0])]).astype(np.float32)
+    vectors = np.vstack([random.normal(0, 0.01, (50, 2)), random.normal(0, 0.01, (50, 2)) + np.array([1, 0])]).astype(
+        np.float32
+    )
     chosen = diverse(vectors, np.zeros(2, np.float32), 2)
     assert chosen[0] == np.linalg.norm(vectors, axis=1).argmin()
     assert chosen[1] >= 50

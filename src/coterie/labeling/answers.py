@@ -68,7 +68,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     label: Annotated[str, BeforeValidator(_label), Field(min_length=1, max_length=MAX_LABEL)]
-    summary: Annotated[str | None, BeforeValidator(_summary), Field(max_length=MAX_SUMMARY)] = None
+    summary: Annotated[str | None, BeforeValidator(_summary)] = None
     keywords: Annotated[list[str], BeforeValidator(_keywords), Field(max_length=MAX_KEYWORDS)] = []
 
 
