@@ -12,6 +12,7 @@ from benchmarks import (
     listing,
     load,
     maps,
+    naming,
     partitions,
     pipelines,
     runs,
@@ -32,6 +33,7 @@ BENCHMARKS = {
     "runs": runs.main,
     "attributes": attributes.main,
     "embedding": embedding.main,
+    "naming": naming.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

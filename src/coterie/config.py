@@ -1,18 +1,22 @@
 """Settings: every value can be given as `COTERIE_…` in the environment, and most as an option of the CLI."""
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 KIB = 1024
 MIB = 1024 * KIB
+_URL = r"^https?://[^\s@]+$"
 
 
 class Settings(BaseSettings):
     """What a server or a worker needs to know to start. Frozen: read once, handed on."""
 
-    model_config = SettingsConfigDict(env_prefix="COTERIE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="COTERIE_", frozen=True, extra="ignore", validate_by_name=True, env_ignore_empty=True
+    )
 
     data_dir: Path = Field(Path("coterie-data"), description="Folder of the records, vectors and artifacts.")
     database_url: str | None = Field(
@@ -75,6 +79,36 @@ class Settings(BaseSettings):
     image_private_addresses: bool = Field(
         False,
         description="Fetch images from those hosts also where they are at loopback, private and other inner addresses.",
+    )
+    labeling: Literal["auto", "keywords"] = Field(
+        "auto", description="keywords: no language model is asked for labels, whatever else is set."
+    )
+    openai_base_url: str | None = Field(
+        None,
+        pattern=_URL,
+        validation_alias=AliasChoices("COTERIE_OPENAI_BASE_URL", "OPENAI_BASE_URL"),
+        description="A server that speaks OpenAI's Chat Completions: Ollama, vLLM, llama.cpp; without it OpenAI's own.",
+    )
+    openai_api_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("COTERIE_OPENAI_API_KEY", "OPENAI_API_KEY"),
+        description="The key for it; a server of your own may need none.",
+    )
+    openai_model: str = Field("gpt-4.1-mini", description="The model where `llm_labeling` names none.")
+    google_base_url: str = Field(
+        "https://generativelanguage.googleapis.com/v1beta/openai/",
+        pattern=_URL,
+        description="Google's endpoint of the same kind.",
+    )
+    google_api_key: SecretStr | None = Field(None, description="The key for it.")
+    google_model: str = Field("gemini-2.5-flash", description="The model where `llm_labeling` names none.")
+    labeling_concurrency: int = Field(4, ge=1, le=64, description="Requests for labels that a run has under way.")
+    labeling_request_seconds: float = Field(60, gt=0, le=600, description="How long one such request may take.")
+    labeling_step_seconds: float = Field(
+        1_800, gt=0, le=86_400, description="How long all of a run's may take; the other groups keep their keywords."
+    )
+    labeling_token_budget: int = Field(
+        1_000_000, ge=0, description="Tokens, of prompts and answers, that the labels of one run may take."
     )
     json_body_limit: int = Field(64 * KIB, ge=KIB, description="Largest JSON body, in bytes.")
     batch_body_limit: int = Field(64 * MIB, ge=KIB, description="Largest body of documents/batch, in bytes.")

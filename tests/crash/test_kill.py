@@ -65,7 +65,7 @@ def vectors_for_a_while() -> np.ndarray:
     return np.random.default_rng(0).normal(size=(2500, 256)).astype(np.float32)
 
 
-@pytest.mark.parametrize("stage", ["load", "fit", "characterize", "write"])
+@pytest.mark.parametrize("stage", ["load", "fit", "characterize", "members"])
 def test_a_run_survives_the_death_of_its_worker(run_service: Callable[..., Service], stage: str) -> None:
     service = run_service()
     with service.client() as client:

@@ -15,8 +15,8 @@ from coterie.store.vectors import VectorStore
 from runs.here import run_here, worker_of
 from support import KMEANS, add_cluster, add_collection
 
-BY_VECTORS = ("load", "fit", "characterize", "map", "write", "publish")
-BY_ATTRIBUTES = ("group", "write", "publish")
+BY_VECTORS = ("load", "fit", "characterize", "map", "members", "label", "write", "publish")
+BY_ATTRIBUTES = ("group", "members", "label", "write", "publish")
 ATTRIBUTES = {"cluster_type": "attribute", "vector_config": None, "attribute_config": {"attributes": ["group"]}}
 
 

@@ -12,6 +12,7 @@ from coterie.clusters.write_back import SourceEnrichmentConfig
 from coterie.engine.specs import DBSCANParams, HDBSCANParams, KMeansParams, Params, Reduction
 from coterie.kit.clock import utc_now
 from coterie.kit.names import check_name
+from coterie.labeling.options import Parameters, check_parameters
 from coterie.tasks.schemas import TaskStatusEnum
 
 ClusterName = Annotated[str, AfterValidator(check_name)]
@@ -60,6 +61,20 @@ MinDocuments = Annotated[
 Cooldown = Annotated[int, Field(ge=0, le=366 * 24 * 3600, description="Between two such runs, at least.")]
 
 
+class InputMapping(RequestModel):
+    """A payload field that labels are made of."""
+
+    input_key: str = Field("text", max_length=255, description="Of no effect: the model is shown the path.")
+    source_type: Literal["payload"] = "payload"
+    path: str = Field(min_length=1, max_length=255, description="Dotted, into the document's metadata.")
+
+
+class LabelingInputs(RequestModel):
+    """What keywords and labels are made of; without it, all of the payload."""
+
+    input_mappings: list[InputMapping] = Field(min_length=1, max_length=20)
+
+
 class LLMLabeling(RequestModel):
     """Labels by a language model. Stored always; without a provider the labels are keywords, and the run says so."""
 
@@ -72,13 +87,16 @@ class LLMLabeling(RequestModel):
     }
 
     enabled: bool = False
-    provider: Literal["openai", "google"] | None = None
-    model_name: str | None = Field(None, max_length=255)
+    provider: Literal["openai", "google"] | None = Field(None, description="Without it, the one that is configured.")
+    model_name: str | None = Field(None, min_length=1, max_length=255)
     include_summary: bool = True
     include_keywords: bool = True
     max_samples_per_cluster: int = Field(10, ge=1, le=100)
-    custom_prompt: str | None = Field(None, max_length=8192)
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    custom_prompt: str | None = Field(None, max_length=8192, description="What labels should be like; it is added.")
+    labeling_inputs: LabelingInputs | None = Field(None, description="Of keywords too.")
+    parameters: Annotated[dict[str, Any], AfterValidator(check_parameters)] = Field(
+        default_factory=dict, description=f"Of each request: {', '.join(Parameters.model_fields)}."
+    )
 
 
 class VectorBasedConfig(RequestModel):

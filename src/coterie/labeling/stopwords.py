@@ -1,149 +1,58 @@
-"""Words that say nothing about a text's subject, in English."""
+"""Words that say nothing about a text's subject, in the languages that it is written in.
 
-ENGLISH = frozenset(
-    [
-        "a",
-        "about",
-        "above",
-        "after",
-        "again",
-        "against",
-        "all",
-        "also",
-        "am",
-        "an",
-        "and",
-        "any",
-        "are",
-        "as",
-        "at",
-        "be",
-        "because",
-        "been",
-        "before",
-        "being",
-        "below",
-        "between",
-        "both",
-        "but",
-        "by",
-        "can",
-        "cannot",
-        "could",
-        "did",
-        "do",
-        "does",
-        "doing",
-        "down",
-        "during",
-        "each",
-        "few",
-        "for",
-        "from",
-        "further",
-        "get",
-        "got",
-        "had",
-        "has",
-        "have",
-        "having",
-        "he",
-        "her",
-        "here",
-        "hers",
-        "herself",
-        "him",
-        "himself",
-        "his",
-        "how",
-        "i",
-        "if",
-        "in",
-        "into",
-        "is",
-        "it",
-        "its",
-        "itself",
-        "just",
-        "let",
-        "like",
-        "may",
-        "me",
-        "might",
-        "more",
-        "most",
-        "must",
-        "my",
-        "myself",
-        "no",
-        "nor",
-        "not",
-        "now",
-        "of",
-        "off",
-        "on",
-        "once",
-        "one",
-        "only",
-        "or",
-        "other",
-        "our",
-        "ours",
-        "ourselves",
-        "out",
-        "over",
-        "own",
-        "per",
-        "same",
-        "she",
-        "should",
-        "so",
-        "some",
-        "such",
-        "than",
-        "that",
-        "the",
-        "their",
-        "theirs",
-        "them",
-        "themselves",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "through",
-        "to",
-        "too",
-        "two",
-        "under",
-        "until",
-        "up",
-        "upon",
-        "us",
-        "very",
-        "via",
-        "was",
-        "we",
-        "were",
-        "what",
-        "when",
-        "where",
-        "which",
-        "while",
-        "who",
-        "whom",
-        "why",
-        "will",
-        "with",
-        "within",
-        "without",
-        "would",
-        "you",
-        "your",
-        "yours",
-        "yourself",
-        "yourselves",
-    ]
-)
+The words are those of stopwords-iso (58 languages). A language is recognized by them: each word of a text counts for
+the languages whose lists have it, the less the more languages those are.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from functools import cache
+
+import stopwordsiso
+
+MAIN = 0.5
+"""A further language counts as one of a text's if it scores at least this share of what the first one does."""
+
+LEAST = 0.08
+LEAST_DIFFERENT = 3
+"""Texts whose words are in a language's list to a lesser share, or fewer different ones, are not in that language."""
+
+DEFAULT = ("en",)
+"""Of texts whose language cannot be told: names, tags, a few words."""
+
+_SUBJECTS = frozenset({"computer", "home", "novel", "research", "system", "world"})
+"""The English list holds these, and they are subjects."""
+
+
+def languages_of(words: Mapping[str, int]) -> tuple[str, ...]:
+    """The languages of a text by the counts of its words, the surest first; none for a text that has no such words."""
+    scores: defaultdict[str, float] = defaultdict(float)
+    times: Counter[str] = Counter()
+    different: Counter[str] = Counter()
+    for word, count in words.items():
+        known = _lists().get(word, [])
+        times.update(dict.fromkeys(known, count))
+        different.update(known)
+        for language in known:
+            scores[language] += count / len(known)
+    least = LEAST * sum(words.values())
+    spoken = [each for each in scores if different[each] >= LEAST_DIFFERENT and times[each] >= least]
+    ranked = sorted(spoken, key=lambda language: (-scores[language], language))
+    return tuple(language for language in ranked if scores[language] >= MAIN * scores[ranked[0]])[:2]
+
+
+def is_stop(word: str, languages: tuple[str, ...]) -> bool:
+    """Whether a word says nothing in one of the languages."""
+    return any(language in languages for language in _lists().get(word, ()))
+
+
+@cache
+def _lists() -> dict[str, list[str]]:
+    """Of every stop word the languages that have it."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for language in sorted(stopwordsiso.langs()):
+        for word in stopwordsiso.stopwords(language):
+            found[word.lower()].append(language)
+    for word in _SUBJECTS:
+        found[word] = [language for language in found[word] if language != "en"]
+    return dict(found)

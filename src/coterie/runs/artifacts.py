@@ -117,6 +117,7 @@ class Artifacts:
         self.members_key = f"{prefix}/members.parquet"
         self.manifest_key = f"{prefix}/manifest.json"
         self.landmarks_key = f"{prefix}/landmarks.npz"
+        self.labels_key = f"{prefix}/labels.jsonl"
 
     def files(self) -> list[dict[str, Any]]:
         """Keys and sizes in bytes."""

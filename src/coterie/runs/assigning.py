@@ -25,7 +25,10 @@ from coterie.documents.collections import spaces_of
 from coterie.documents.waiting import missing_advice
 from coterie.engine.describe import QUANTILES
 from coterie.jobs.job import JobFailed
-from coterie.labeling.keywords import Terms, unique_labels
+from coterie.labeling.keywords import keywords_of
+from coterie.labeling.options import fields_of
+from coterie.labeling.terms import Terms
+from coterie.labeling.unique import unique_labels
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, ROW_GROUP, Artifacts
 from coterie.runs.group_schemas import KEYWORDS
 from coterie.runs.identity import given_out, known_groups
@@ -126,7 +129,7 @@ def write_assigned(
     names = np.load(files.folder / "groups.npz")["names"].tolist()
     fresh = given_out("cl_", [None] * found["proposed"], known)
     placed = _placement(files.folder, [*names, *fresh])
-    terms = Terms(len(names) + len(fresh))
+    terms = Terms(len(names) + len(fresh), fields_of(plan.llm_labeling))
     blocks = member_columns(services, tenant, files.folder, placed, terms)
     new = pa.concat_tables([MEMBERS.empty_table(), *(pa.table(dict(block), schema=MEMBERS) for block in blocks)])
     rows += _proposed(files, labels, len(names), fresh, rows, terms)
@@ -141,7 +144,7 @@ def write_assigned(
 def _placement(folder: Path, names: list[str]) -> Placement:
     labels = np.load(folder / "labels.npy").astype(np.int64)
     held = [np.load(folder / f"{name}.npy") for name in ("distances", "probabilities", "origin", "coordinates")]
-    return Placement(names, [-1] * len(names), np.arange(len(labels)), labels, *held)
+    return Placement(names, np.arange(len(labels)), labels, *held)
 
 
 def _pool(before: Before) -> dict[str, list[str]]:
@@ -190,7 +193,7 @@ def _proposed(
 ) -> list[dict[str, Any]]:
     """The rows of new groups; what they share with the others is as these have it."""
     ids, _ = documents_of(files.folder)
-    keywords = terms.keywords()[first:]
+    keywords = keywords_of(terms)[first:]
     given = unique_labels(keywords, {row["label"] for row in rows})
     with np.load(files.folder / "proposed.npz") as held:
         made = {name: held[name] for name in ("centroids", "variances", "quantiles", "places")}
@@ -296,6 +299,9 @@ def _publish(
     pq.write_table(pa.Table.from_pylist(rows, schema=CLUSTERS), paths["clusters.parquet"], compression="zstd")
     pq.write_table(members, paths["members.parquet"], compression="zstd", row_group_size=ROW_GROUP)
     paths["manifest.json"].write_bytes(orjson.dumps(manifest))
+    if services.blobs.exists(before.artifacts.labels_key):  # for the next run in full
+        paths = {"labels.jsonl": files.folder / "labels.jsonl", **paths}
+        paths["labels.jsonl"].write_bytes(services.blobs.path(before.artifacts.labels_key).read_bytes())
     for name, path in paths.items():
         services.blobs.publish(f"{files.prefix}/{name}", path)
     return {

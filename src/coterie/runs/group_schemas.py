@@ -10,8 +10,8 @@ GroupId = Annotated[str, Field(min_length=1, max_length=255)]
 Label = Annotated[str, Field(max_length=200)]
 MAX_LABELS = 1_000
 
-HUMAN, KEYWORDS, VALUES = "human", "keywords", "values"
-"""Where a label comes from: a person, the group's keywords, the values that its documents share."""
+HUMAN, KEYWORDS, VALUES, LLM = "human", "keywords", "values", "llm"
+"""Where a label comes from: a person, the group's keywords, the values that its documents share, a language model."""
 
 
 class PatchLabelsRequest(RequestModel):

@@ -50,6 +50,11 @@ class Known:
         """Of the groups that were split off, from which."""
         return {name: source for name, each in self.resources.items() if (source := each.get("split_from"))}
 
+    def is_pinned(self, identity: str) -> bool:
+        """Whether a group's label stays whatever a run finds in it."""
+        each = self.resources.get(identity)
+        return each is not None and each["pinned"] and each["label"] is not None
+
     def given_labels(self) -> dict[str, str]:
         """The labels that people gave."""
         return {identity: each["label_given"] for identity, each in self.resources.items() if each["label_given"]}

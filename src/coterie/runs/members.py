@@ -1,6 +1,6 @@
 """The members of a run on their way to its file: each row's document, group, place and a slice of its payload."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,26 @@ from numpy.typing import NDArray
 from coterie.api.context import Services, Tenant
 from coterie.documents.queries import iterate_documents
 from coterie.engine.arrays import ORIGINS
-from coterie.labeling.keywords import Terms
+from coterie.labeling.terms import Terms
 from coterie.runs.artifacts import NOISE_ID, ROW_GROUP, payload_slice
 
 DESCRIBED_ROWS = 200_000
-"""Documents whose payloads are read for keywords; of more, every so many-th."""
+LEAST_DESCRIBED = 20
+"""Documents whose words are counted: so many of all groups together, each group having an equal part and at least
+LEAST_DESCRIBED. Of a larger group it is every so many-th, from the nearest to the centroid to the farthest."""
+
+
+Payloads = Callable[[NDArray[np.int64]], Iterable[tuple[int, dict[str, Any]]]]
 
 
 @dataclass(frozen=True)
 class Placement:
     """The rows in the `order` (m) of the file and the number of the group of each, `owners` (m), -1 for noise. The
-    groups have `names` and `parents`, the number of the group above each one or -1. Per row of the run (n) how far it
-    is, how strongly it belongs, how it came to its group, and where it stands on the map (n, 2 or 3). The last `again`
-    of the order stand there a second time, for a group above several that share documents."""
+    groups have `names`. Per row of the run (n) how far it is, how strongly it belongs, how it came to its group, and
+    where it stands on the map (n, 2 or 3). The last `again` of the order stand there a second time, for a group above
+    several that share documents."""
 
     names: Sequence[str]
-    parents: Sequence[int]
     order: NDArray[np.int64]
     owners: NDArray[np.int64]
     distances: NDArray[np.float32]
@@ -56,16 +60,15 @@ def member_columns(
 ) -> Iterator[Mapping[str, Any]]:
     """The members' columns, a row group at a time; each payload is read once, for its slice and for keywords."""
     ids, of_collection = documents_of(folder)
-    read = _payloads(services, tenant, folder)
-    once = len(placed.order) - placed.again
-    stride = -(-once // DESCRIBED_ROWS)
+    read = payload_reader(services, tenant, folder)
+    described = _described(placed)
     for start in range(0, len(placed.order), ROW_GROUP):
         rows, owners = placed.order[start : start + ROW_GROUP], placed.owners[start : start + ROW_GROUP]
         payloads = ["{}"] * len(rows)
         for number, payload in read(rows):
             payloads[number] = payload_slice(payload)
-            if owners[number] >= 0 and start + number < once and (start + number) % stride == 0:
-                _count(terms, int(owners[number]), payload, placed.parents)
+            if described[start + number]:
+                terms.add(int(owners[number]), payload)
         places: list[Sequence[Any]] = [[None] * len(rows)] * 3
         if placed.coordinates is not None:
             places[: placed.coordinates.shape[1]] = placed.coordinates[rows].T
@@ -83,13 +86,13 @@ def member_columns(
         }
 
 
-def _payloads(services: Services, tenant: Tenant, folder: Path) -> Any:
+def payload_reader(services: Services, tenant: Tenant, folder: Path) -> Payloads:
     """A function from rows to (position, payload) of each: the documents', but for those that were deleted meanwhile,
     or what `payloads.json` says of rows that are no documents."""
     given = folder / "payloads.json"
     if given.exists():
         payloads = orjson.loads(given.read_bytes())
-        return lambda rows: [(number, payloads[row]) for number, row in enumerate(rows)]
+        return lambda rows: [(number, payloads[row]) for number, row in enumerate(rows.tolist())]
     pks = np.load(folder / "pks.npy")
 
     def read(rows: NDArray[np.int64]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -100,8 +103,12 @@ def _payloads(services: Services, tenant: Tenant, folder: Path) -> Any:
     return read
 
 
-def _count(terms: Terms, number: int, payload: dict[str, Any], parents: Sequence[int]) -> None:
-    """Count a payload for its group and for those above it."""
-    while number >= 0:
-        terms.add(number, payload)
-        number = parents[number]
+def _described(placed: Placement) -> NDArray[np.bool_]:
+    """Which rows of the file, (m), have their words counted."""
+    chosen = np.zeros(len(placed.owners), bool)
+    most = max(LEAST_DESCRIBED, DESCRIBED_ROWS // max(len(placed.names), 1))
+    order = np.argsort(placed.owners[: len(chosen) - placed.again], kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(placed.owners[order])) + 1):
+        if len(rows) and placed.owners[rows[0]] >= 0:
+            chosen[rows[:: -(-len(rows) // most)]] = True
+    return chosen

@@ -112,7 +112,10 @@ class ExecutionResponse(BaseModel):
     created_at: datetime
     completed_at: datetime | None = None
     error_message: str | None = None
-    llm_labeling_errors: list[str] | None = None
+    llm_labeling_errors: list[str] | None = Field(None, description="Why groups have keywords for labels, if so.")
+    llm_labeling_usage: dict[str, int] | None = Field(
+        None, description="Of labels by a language model: `labeled`, `reused` of the run before, `requests`, `tokens`."
+    )
 
 
 class RenameRunRequest(RequestModel):

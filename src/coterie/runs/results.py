@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 
 import coterie
 from coterie.api.context import Services, Tenant
-from coterie.labeling.keywords import Terms, unique_labels
+from coterie.labeling.answers import Answer
+from coterie.labeling.keywords import keywords_of
+from coterie.labeling.options import fields_of
+from coterie.labeling.terms import Terms
+from coterie.labeling.unique import told_apart, unique_labels
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, Artifacts, write_table
-from coterie.runs.group_schemas import KEYWORDS, VALUES
+from coterie.runs.group_schemas import KEYWORDS, LLM, VALUES
 from coterie.runs.identity import Known, given_out, known_groups, named_by_values
 from coterie.runs.members import Placement, documents_of, member_columns
 from coterie.runs.plan import Plan
@@ -27,7 +31,9 @@ REPRESENTATIVES = 10
 ENGINE = ("numpy", "scipy", "scikit-learn", "numba")
 """The libraries that what a run finds depends on."""
 
-NO_PROVIDER = "no language model is configured: the labels are keywords"
+_KNOWN, _KEYWORDS, _ANSWERS = "known.json", "keywords.json", "answers.json"
+"""What the steps of naming leave for each other in the scratch folder."""
+
 Rows = NDArray[np.int64]
 
 
@@ -57,13 +63,14 @@ class Group:
     label: str | None = None
     source: str = KEYWORDS
     keywords: list[str] = field(default_factory=list)
+    summary: str | None = None
     parent: str | None = None
     level: int = 0
     leaf: bool = True
 
 
 @dataclass(frozen=True)
-class _Result:
+class Result:
     """The groups in the order of the files, the rows that are in none, and per row a distance, a strength, how it
     came to its group, and where it stands on the map (n, 2 or 3)."""
 
@@ -75,18 +82,47 @@ class _Result:
     coordinates: NDArray[np.float32] | None = None
 
 
-def write_results(
-    services: Services, tenant: Tenant, plan: Plan, files: RunFiles, found: Mapping[str, Any]
-) -> dict[str, Any]:
+def write_members(services: Services, tenant: Tenant, plan: Plan, files: RunFiles) -> dict[str, Any]:
+    """The members to their file, and the groups' keywords for the steps to come."""
+    result, _ = read_result(services, plan, files)
+    terms = Terms(len(result.groups), fields_of(plan.llm_labeling))
+    placed = _placement(result)
+    blocks = member_columns(services, tenant, files.folder, placed, terms)
+    write_table(str(files.folder / "members.parquet"), MEMBERS, blocks)
+    (files.folder / _KEYWORDS).write_bytes(orjson.dumps(keywords_of(terms, _parents(result.groups))))
+    return {"groups": len(result.groups)}
+
+
+def read_result(services: Services, plan: Plan, files: RunFiles) -> tuple[Result, Known]:
+    """The groups that the run found, and what the definition knew when it was first asked: people may say more between
+    two steps, and that is laid over the run when it is published."""
+    snapshot = files.folder / _KNOWN
+    if snapshot.exists():
+        known = Known(**orjson.loads(snapshot.read_bytes()))
+    else:
+        with services.db.read() as tx:
+            known = known_groups(tx, files.cluster_id)
+        snapshot.write_bytes(orjson.dumps({"resources": known.resources, "merged": known.merged}))
+    return (_attribute_result if plan.attributes else _vector_result)(files.folder, known), known
+
+
+def read_keywords(folder: Path) -> list[list[str]]:
+    """The keywords of each group."""
+    found: list[list[str]] = orjson.loads((folder / _KEYWORDS).read_bytes())
+    return found
+
+
+def save_answers(folder: Path, answers: Mapping[str, Answer]) -> None:
+    """What a language model said of groups, by id, for `write_results`."""
+    (folder / _ANSWERS).write_bytes(orjson.dumps({name: each.model_dump() for name, each in answers.items()}))
+
+
+def write_results(services: Services, plan: Plan, files: RunFiles, found: Mapping[str, Any]) -> dict[str, Any]:
     """Name the groups and publish the files, the manifest last; the summary that `publish` makes visible."""
-    with services.db.read() as tx:
-        known = known_groups(tx, files.cluster_id)
-    result = (_attribute_result if plan.attributes else _vector_result)(files.folder, known)
+    result, known = read_result(services, plan, files)
     artifacts = Artifacts(services.blobs, files.prefix)
-    terms = Terms(len(result.groups))
-    members = files.folder / "members.parquet"
-    write_table(str(members), MEMBERS, member_columns(services, tenant, files.folder, _placement(result), terms))
-    _name(result.groups, terms)
+    answers = orjson.loads((files.folder / _ANSWERS).read_bytes()) if (files.folder / _ANSWERS).exists() else {}
+    _name(result.groups, read_keywords(files.folder), answers, known)
     groups = files.folder / "clusters.parquet"
     ids, _ = documents_of(files.folder)
     write_table(str(groups), CLUSTERS, iter([_cluster_columns(plan, files, found, result, ids)]))
@@ -95,8 +131,9 @@ def write_results(
     manifest.write_bytes(orjson.dumps({"run_id": files.run_id, **_manifest(plan, found, result, summary)}))
     for key, path in (
         (artifacts.landmarks_key, files.folder / "landmarks.npz"),
+        (artifacts.labels_key, files.folder / "labels.jsonl"),
         (artifacts.clusters_key, groups),
-        (artifacts.members_key, members),
+        (artifacts.members_key, files.folder / "members.parquet"),
         (artifacts.manifest_key, manifest),
     ):
         if path.exists():  # a repeated step finds what it moved before
@@ -104,12 +141,12 @@ def write_results(
     return summary
 
 
-def _vector_result(folder: Path, known: Known) -> _Result:
+def _vector_result(folder: Path, known: Known) -> Result:
     labels = np.load(folder / "labels.npy")
     distances, centroids = np.load(folder / "distances.npy"), np.load(folder / "centroids.npy")
     described = orjson.loads((folder / "groups.json").read_bytes())
     recognized = read_recognized(folder / "recognized.json")
-    order = np.lexsort((np.arange(len(labels)), distances, labels))
+    order = _by_distance(folder / "order.npy", distances, labels)
     starts = np.searchsorted(labels[order], np.arange(len(centroids) + 1))
     names = given_out("cl_", [each.name for each in recognized], known)
     groups = [
@@ -133,7 +170,15 @@ def _vector_result(folder: Path, known: Known) -> _Result:
             branch.label, branch.source = kept.get("label"), kept.get("source", KEYWORDS)
         groups = _depth_first([*above, *groups])
     probabilities, origin = np.load(folder / "probabilities.npy"), np.load(folder / "origin.npy")
-    return _Result(groups, order[: starts[0]], distances, probabilities, origin, np.load(folder / "coordinates.npy"))
+    return Result(groups, order[: starts[0]], distances, probabilities, origin, np.load(folder / "coordinates.npy"))
+
+
+def _by_distance(kept: Path, distances: NDArray[np.float32], labels: NDArray[np.int32]) -> Rows:
+    """The rows group by group, noise first, the nearest first in each; sorted once a run."""
+    if not kept.exists():
+        np.save(kept, np.lexsort((np.arange(len(labels)), distances, labels)))
+    order: Rows = np.load(kept)
+    return order
 
 
 def _branches(found: Sequence[Mapping[str, Any]], leaves: Sequence[Group], names: Sequence[str]) -> list[Group]:
@@ -160,7 +205,7 @@ def _branches(found: Sequence[Mapping[str, Any]], leaves: Sequence[Group], names
     return branches
 
 
-def _attribute_result(folder: Path, known: Known) -> _Result:
+def _attribute_result(folder: Path, known: Known) -> Result:
     rows = len(np.load(folder / "pks.npy"))
     found = orjson.loads((folder / "attribute_groups.json").read_bytes())
     own = np.split(np.load(folder / "attribute_rows.npy"), np.cumsum([each["size"] for each in found])[:-1])
@@ -182,7 +227,7 @@ def _attribute_result(folder: Path, known: Known) -> _Result:
     ]
     ordered = _depth_first(groups)
     fitted = np.zeros(rows, np.int8)
-    return _Result(ordered, np.empty(0, np.int64), np.zeros(rows, np.float32), np.ones(rows, np.float32), fitted)
+    return Result(ordered, np.empty(0, np.int64), np.zeros(rows, np.float32), np.ones(rows, np.float32), fitted)
 
 
 def _depth_first(groups: Sequence[Group]) -> list[Group]:
@@ -198,15 +243,12 @@ def _depth_first(groups: Sequence[Group]) -> list[Group]:
     return ordered
 
 
-def _placement(result: _Result) -> Placement:
+def _placement(result: Result) -> Placement:
     leaves = [(number, group) for number, group in enumerate(result.groups) if group.leaf]
-    numbers = {group.id: number for number, group in enumerate(result.groups)}
-    parents = [-1 if group.parent is None else numbers[group.parent] for group in result.groups]
     owners = [*(number for number, _ in leaves), -1]
     again = [(group.rows, _first_leaves(result.groups, number)) for number, group in _overlapping(result.groups)]
     return Placement(
         [group.id for group in result.groups],
-        parents,
         np.concatenate([*(group.rows for _, group in leaves), result.noise, *(rows for rows, _ in again)]),
         np.concatenate(
             [
@@ -248,16 +290,45 @@ def _first_leaves(groups: Sequence[Group], branch: int) -> Rows:
     return first
 
 
-def _name(groups: Sequence[Group], terms: Terms) -> None:
-    keywords = terms.keywords()
-    labels = unique_labels(keywords, {group.label for group in groups if group.label is not None})
-    for group, words, label in zip(groups, keywords, labels, strict=True):
+def _parents(groups: Sequence[Group]) -> list[int]:
+    """The number of the group above each one, or -1."""
+    numbers = {group.id: number for number, group in enumerate(groups)}
+    return [-1 if group.parent is None else numbers[group.parent] for group in groups]
+
+
+def _name(
+    groups: Sequence[Group],
+    keywords: Sequence[list[str]],
+    answers: Mapping[str, Mapping[str, Any]],
+    known: Known,
+) -> None:
+    """Labels by what stands highest: a pin or the values that the group is, a model's answer, the label that it had,
+    its keywords."""
+    taken = {label.casefold() for label in known.given_labels().values()}
+    for group, words in zip(groups, keywords, strict=True):
+        answer = answers.get(group.id)
         group.keywords = words
-        group.label = group.label or label
+        if answer is not None:
+            group.summary, group.keywords = answer["summary"], answer["keywords"] or words
+            if not keeps_label(group, known):
+                group.label, group.source = answer["label"], LLM
+        if group.label is not None and not known.is_pinned(group.id):
+            group.label = told_apart(group.label, words, taken)
+        if group.label is not None:
+            taken.add(group.label.casefold())
+    nameless = [number for number, group in enumerate(groups) if group.label is None]
+    labels = unique_labels([keywords[number] for number in nameless], taken)
+    for number, label in zip(nameless, labels, strict=True):
+        groups[number].label = label
+
+
+def keeps_label(group: Group, known: Known) -> bool:
+    """Whether no model gives this group its label: it is pinned, or its values are its name."""
+    return group.source == VALUES or known.is_pinned(group.id)
 
 
 def _cluster_columns(
-    plan: Plan, files: RunFiles, found: Mapping[str, Any], result: _Result, ids: Sequence[str]
+    plan: Plan, files: RunFiles, found: Mapping[str, Any], result: Result, ids: Sequence[str]
 ) -> Mapping[str, Sequence[Any]]:
     groups = result.groups
     count = len(groups)
@@ -267,7 +338,7 @@ def _cluster_columns(
         "num_members": [len(group.rows) for group in groups],
         "variance": [group.variance for group in groups],
         "label": [group.label for group in groups],
-        "summary": [None] * count,
+        "summary": [group.summary for group in groups],
         "keywords": [group.keywords for group in groups],
         "feature_name": [found["feature"]] * count,
         "feature_dimensions": [len(group.centroid) for group in groups],
@@ -289,7 +360,7 @@ def _cluster_columns(
     }
 
 
-def _places(result: _Result) -> Mapping[str, Sequence[Any]]:
+def _places(result: Result) -> Mapping[str, Sequence[Any]]:
     """Where the groups stand on the map: amid their members."""
     places: dict[str, Sequence[Any]] = {axis: [None] * len(result.groups) for axis in "xyz"}
     if result.coordinates is not None and result.groups:
@@ -298,14 +369,15 @@ def _places(result: _Result) -> Mapping[str, Sequence[Any]]:
     return places
 
 
-def _summary(plan: Plan, found: Mapping[str, Any], result: _Result, artifacts: Artifacts) -> dict[str, Any]:
-    errors = [NO_PROVIDER] if plan.llm_labeling.get("enabled") else []
+def _summary(plan: Plan, found: Mapping[str, Any], result: Result, artifacts: Artifacts) -> dict[str, Any]:
+    labeling = found["labeling"]
     documents, noise = found["documents"], len(result.noise)
     run = {
         "num_clusters": len(result.groups),
         "parquet_path": artifacts.clusters_key,
         "members_key": artifacts.members_key,
-        "llm_labeling_errors": errors or None,
+        "llm_labeling_errors": labeling["errors"] or None,
+        "llm_labeling_usage": labeling["usage"],
         "num_points": documents,
         "noise_points": noise,
         "source_documents": documents + found["without_vector"],
@@ -330,7 +402,7 @@ def _summary(plan: Plan, found: Mapping[str, Any], result: _Result, artifacts: A
     }
 
 
-def _manifest(plan: Plan, found: Mapping[str, Any], result: _Result, summary: Mapping[str, Any]) -> dict[str, Any]:
+def _manifest(plan: Plan, found: Mapping[str, Any], result: Result, summary: Mapping[str, Any]) -> dict[str, Any]:
     """The plan and the counts, the versions, and where in the members each group begins: [first, count]."""
     parents = {group.id: group.parent for group in result.groups}
     spans: dict[str, list[int]] = {}

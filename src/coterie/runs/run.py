@@ -1,4 +1,5 @@
-"""The story of one run: load, fit, recognize, characterize, map, write, publish; or load, assign, write, publish.
+"""The story of one run: load, fit, recognize, characterize, map, members, label, write, publish; or load, assign,
+write, publish.
 
 Each is a step of a durable job. Arrays pass between the steps as files in the run's scratch folder, which stays until
 the results are written (a task that has ended is not resumed, so nothing may be left to tidy after it); a step that is
@@ -28,9 +29,10 @@ from coterie.runs.composite import load_groups
 from coterie.runs.identity import edits_of, known_groups, remember, save_earlier
 from coterie.runs.loading import check_collections, load_vectors
 from coterie.runs.members import documents_of
+from coterie.runs.naming import LABELING, label_results
 from coterie.runs.plan import Plan
 from coterie.runs.queries import run_before
-from coterie.runs.results import RunFiles, write_results
+from coterie.runs.results import RunFiles, write_members, write_results
 from coterie.runs.retention import retire_runs
 from coterie.runs.telling import tell_run
 from coterie.store.tables import clusters, runs
@@ -70,7 +72,11 @@ class ClusterRun:
             found = job.step("group", lambda: group_documents(self.services, tenant, plan, files.folder), share=0.05)
         else:
             found = self._by_vectors(job, tenant, plan, run, files.folder)
-        return job.step("write", lambda: write_results(self.services, tenant, plan, files, found), share=0.7)
+        job.step("members", lambda: write_members(self.services, tenant, plan, files), share=0.7)
+        label = partial(label_results, job, self.services, tenant, plan, run, files)
+        labeled = job.step("label", label, share=LABELING[0])
+        write = partial(write_results, self.services, plan, files, {**found, "labeling": labeled})
+        return job.step("write", write, share=LABELING[1])
 
     def _assign(self, job: Job, tenant: Tenant, plan: Plan, run: Row[Any], files: RunFiles) -> dict[str, Any]:
         before = find_before(self.services, run, files.prefix)

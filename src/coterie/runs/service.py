@@ -117,6 +117,7 @@ def start_run(
         "vectors_clustered": None,
         "metrics": {},
         "llm_labeling_errors": None,
+        "llm_labeling_usage": None,
         "collection_counters": counters_of(tx, plan.collection_ids),
         "created_at": now,
         "completed_at": None,

@@ -23,7 +23,9 @@ from coterie.engine.arrays import Matrix, unit_rows
 from coterie.engine.describe import describe
 from coterie.jobs import queue
 from coterie.kit.errors import BadRequest, Conflict, NotFound
-from coterie.labeling.keywords import Terms, unique_labels
+from coterie.labeling.keywords import keywords_of
+from coterie.labeling.terms import Terms
+from coterie.labeling.unique import unique_labels
 from coterie.listing.evaluate import matches
 from coterie.listing.filters import parse_filters
 from coterie.listing.scan import within_time
@@ -245,7 +247,7 @@ def _keywords(artifacts: Artifacts, spans: Sequence[Span], table: pa.Table) -> l
         columns = (page[name].to_pylist() for name in ("collection_id", "point_id", "payload"))
         for collection_id, identity, payload in zip(*columns, strict=True):
             terms.add(0 if (collection_id, identity) in gone else 1, orjson.loads(payload))
-    return terms.keywords()[0]
+    return keywords_of(terms, [-1, -1])[0]
 
 
 def _publish(services: Services, key: str, found: Split, identity: str) -> None:

@@ -1,0 +1,221 @@
+"""The step of a run that asks a language model for labels. Nothing that the model does fails the run.
+
+Answers are kept as they come in `labels.jsonl` of the scratch folder: a step that is repeated asks for the rest only.
+The file becomes an artifact of the run, and the next run asks only for groups that are not in it.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from sqlalchemy import Row
+
+from coterie.api.context import Services, Tenant
+from coterie.jobs.job import Job
+from coterie.labeling.answers import Answer
+from coterie.labeling.asking import Asker, Budget
+from coterie.labeling.label import label_groups
+from coterie.labeling.options import Options, options_of
+from coterie.labeling.prompts import NEIGHBOURS, Subject, key_of, text_of
+from coterie.labeling.providers import NoProvider, Provider, provider_of
+from coterie.labeling.sampling import diverse, pool_of, spread
+from coterie.runs.artifacts import artifacts_of
+from coterie.runs.group_schemas import LLM
+from coterie.runs.identity import Known
+from coterie.runs.members import documents_of, payload_reader
+from coterie.runs.plan import Plan
+from coterie.runs.queries import run_before
+from coterie.runs.results import Group, RunFiles, keeps_label, read_keywords, read_result, save_answers
+
+LABELING = 0.75, 0.9
+"""The shares of a run between which labels are asked for."""
+
+MOST_LABELED = 5_000
+"""Groups that a model is asked about, the largest ones; further ones keep their keywords."""
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Answers by key in a file, a line each, with the tokens that the run had spent by then."""
+
+    path: Path
+    keys: Mapping[str, str]
+
+    def begin(self, before: Path | None) -> tuple[dict[str, Answer], int]:
+        """Of groups the answers that are known, from an earlier attempt at this step or the run before; and what was
+        spent in earlier attempts. The file then holds these and no others."""
+        own = _read(self.path)
+        spent = max((spent for _, spent in own.values()), default=0)
+        found = {key: answer for key, (answer, _) in {**_read(before), **own}.items()}
+        known = {name: found[key] for name, key in self.keys.items() if key in found}
+        fresh = self.path.with_suffix(".new")
+        fresh.write_bytes(b"".join(self._line(name, answer, spent) for name, answer in known.items()))
+        fresh.replace(self.path)
+        return known, spent
+
+    def add(self, name: str, answer: Answer, spent: int) -> None:
+        with self.path.open("ab") as file:
+            file.write(self._line(name, answer, spent))
+
+    def end(self) -> None:
+        """Forget what this run spent: the next one has a budget of its own."""
+        held = _read(self.path)
+        fresh = self.path.with_suffix(".new")
+        names = {key: name for name, key in self.keys.items()}
+        fresh.write_bytes(b"".join(self._line(names[key], answer, 0) for key, (answer, _) in held.items()))
+        fresh.replace(self.path)
+
+    def _line(self, name: str, answer: Answer, spent: int) -> bytes:
+        return orjson.dumps({"key": self.keys[name], "answer": answer.model_dump(), "spent": spent}) + b"\n"
+
+
+def label_results(
+    job: Job, services: Services, tenant: Tenant, plan: Plan, run: Row[Any], files: RunFiles
+) -> dict[str, Any]:
+    """Labels for the groups to the scratch folder; what went wrong, and what it took. Raises only what ends a job."""
+    options, settings = options_of(plan.llm_labeling), services.settings
+    if not options.enabled or settings.labeling == "keywords":
+        return {"errors": [], "usage": None}
+    try:
+        provider = provider_of(settings, options)
+    except NoProvider as error:
+        return {"errors": [str(error)], "usage": None}
+    result, known = read_result(services, plan, files)
+    largest = sorted(range(len(result.groups)), key=lambda number: -len(result.groups[number].rows))
+    asked = [number for number in largest if _is_asked(result.groups[number], options, known)]
+    subjects = _Subjects(services, tenant, plan, files.folder, options).of(result.groups, asked[:MOST_LABELED])
+    named = {each.id for each in subjects}
+    kept = _Kept(
+        files.folder / "labels.jsonl", {each.id: key_of(each, options, provider.identity) for each in subjects}
+    )
+    answers, spent = kept.begin(_path_before(services, tenant, run))
+    taken = [*known.given_labels().values(), *_labels_of_others(result.groups, named, known)]
+    budget = Budget(settings.labeling_token_budget, spent)
+    asker = _asker(services, options, provider, budget)
+    begin, end = LABELING
+
+    def tick(done: float) -> None:
+        job.check()
+        job.report("label", begin + (end - begin) * done)
+
+    def keep(subject: Subject, answer: Answer) -> None:
+        kept.add(subject.id, answer, budget.spent)
+
+    try:
+        outcome = label_groups(subjects, answers, taken, asker, tick, keep, settings.labeling_concurrency)
+    finally:
+        asker.model.close()
+    kept.end()
+    save_answers(files.folder, outcome.answers)
+    if len(asked) > MOST_LABELED:
+        outcome.errors.append(
+            f"{len(asked) - MOST_LABELED} groups beyond the {MOST_LABELED:,} largest: labels by keywords"
+        )
+    counts = {"labeled": len(outcome.answers), "reused": outcome.reused}
+    return {"errors": outcome.errors, "usage": {**counts, "requests": asker.requests, "tokens": budget.spent}}
+
+
+def _asker(services: Services, options: Options, provider: Provider, budget: Budget) -> Asker:
+    """The client is imported here: it costs a worker more than a second, and most runs need none of it."""
+    from coterie.labeling.chat import Chat  # noqa: PLC0415
+
+    settings = services.settings
+    model = Chat(provider, options.parameters, settings.labeling_request_seconds)
+    return Asker(model, options, budget, until=time.monotonic() + settings.labeling_step_seconds)
+
+
+def _is_asked(group: Group, options: Options, known: Known) -> bool:
+    """A group that keeps its label is asked about only for what else there is to say."""
+    return options.summary or options.keywords or not keeps_label(group, known)
+
+
+def _labels_of_others(groups: Sequence[Group], asked: set[str], known: Known) -> list[str]:
+    """Labels that stay whatever a model says."""
+    return [each.label for each in groups if each.label and (each.id not in asked or keeps_label(each, known))]
+
+
+def _path_before(services: Services, tenant: Tenant, run: Row[Any]) -> Path | None:
+    """The answers that the run before left."""
+    with services.db.read() as tx:
+        before = run_before(tx, run)
+    if before is None:
+        return None
+    return services.blobs.path(artifacts_of(services, tenant, before).labels_key)
+
+
+def _read(path: Path | None) -> dict[str, tuple[Answer, int]]:
+    """Answers by key, and what had been spent by each; without lines that a crash cut short."""
+    found: dict[str, tuple[Answer, int]] = {}
+    if path is None or not path.exists():
+        return found
+    for line in path.read_bytes().splitlines():
+        try:
+            read = orjson.loads(line)
+            found[read["key"]] = Answer.model_validate(read["answer"]), read["spent"]
+        except (orjson.JSONDecodeError, ValidationError):
+            continue
+    return found
+
+
+class _Subjects:
+    """Groups as a model is asked about them."""
+
+    def __init__(self, services: Services, tenant: Tenant, plan: Plan, folder: Path, options: Options) -> None:
+        self._read = payload_reader(services, tenant, folder)
+        self._options = options
+        self._ids, self._collections = documents_of(folder)
+        self._keywords = read_keywords(folder)
+        path = folder / ("unit.npy" if plan.normalize else "vectors.npy")
+        self._vectors = None if plan.attributes else np.load(path, mmap_mode="r")
+
+    def of(self, groups: Sequence[Group], chosen: Sequence[int]) -> list[Subject]:
+        """Some of the groups, by their numbers."""
+        return [
+            Subject(
+                groups[number].id,
+                len(groups[number].rows),
+                self._members(groups[number].rows),
+                self._texts(groups[number]),
+                tuple(self._keywords[number]),
+                tuple(tuple(self._keywords[other][:5]) for other in self._beside(groups, number)),
+                groups[number].label if groups[number].source == LLM else None,
+            )
+            for number in chosen
+        ]
+
+    def _members(self, rows: NDArray[np.int64]) -> str:
+        """What tells the members of one group from those of another, in whatever order they are."""
+        names = sorted(f"{self._collections[row]}/{self._ids[row]}" for row in rows.tolist())
+        return blake2b("\n".join(names).encode(), digest_size=16).hexdigest()
+
+    def _texts(self, group: Group) -> tuple[str, ...]:
+        count = self._options.samples
+        if self._vectors is None:
+            rows = group.rows[spread(count, len(group.rows))]
+        else:
+            pool = pool_of(group.rows, count)
+            rows = pool[diverse(self._vectors[pool], np.array(group.centroid, np.float32), count)]
+        texts = (text_of(payload, self._options.fields) for _, payload in self._read(rows))
+        return tuple(dict.fromkeys(text for text in texts if text))
+
+    def _beside(self, groups: Sequence[Group], number: int) -> Iterator[int]:
+        """The nearest groups of the same kind: those that hold documents, or those above them of one level."""
+        own = groups[number]
+        kind = [other for other, each in enumerate(groups) if other != number and _kind(each) == _kind(own)]
+        if self._vectors is None:
+            kind.sort(key=lambda other: (groups[other].parent != own.parent, abs(other - number)))
+            return iter(kind[:NEIGHBOURS])
+        centroids = np.array([groups[other].centroid for other in kind], np.float32).reshape(len(kind), -1)
+        far = np.linalg.norm(centroids - np.array(own.centroid, np.float32), axis=1) if kind else np.empty(0)
+        return (kind[at] for at in np.argsort(far, kind="stable")[:NEIGHBOURS])
+
+
+def _kind(group: Group) -> tuple[bool, int]:
+    return group.leaf, 0 if group.leaf else group.level

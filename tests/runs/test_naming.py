@@ -1,0 +1,170 @@
+"""Runs whose groups a language model names: what is asked, what is kept, and what happens when it does not answer."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from coterie.api.context import Services
+from coterie.config import Settings
+from labeling.scripted import Answered, Server, named, refused, serving
+from runs.here import run_here
+from support import KMEANS, add_cluster, add_collection, blobs
+
+KEY = "sk-secretofthetest"
+WORDS = ("apple", "river", "piano")
+
+
+def by_words(_: int, body: dict[str, Any]) -> Answered:
+    """Names a group by the word that its documents hold."""
+    shown = body["messages"][1]["content"]
+    return named(next(f"All {word}s" for word in WORDS if f"text: {word}" in shown))
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving(by_words) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(settings: Settings, server: Server) -> Settings:
+    known = {"openai_base_url": server.url, "openai_api_key": SecretStr(KEY), "labeling_concurrency": 2}
+    return settings.model_copy(update=known)
+
+
+def groups_of(client: TestClient, cluster: str) -> dict[str, dict[str, Any]]:
+    rows = client.get(f"/v1/clusters/{cluster}/groups").json()["groups"]
+    return {row["label"]: row for row in rows}
+
+
+def test_a_run_asks_once_a_group_and_the_next_one_for_what_changed(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    add_collection(client)
+    llm = {"enabled": True, "max_samples_per_cluster": 3}
+    cluster = add_cluster(client, vector_config=KMEANS, llm_labeling=llm)["cluster_id"]
+    run = run_here(client, services, monkeypatch, cluster)
+    groups = groups_of(client, cluster)
+    assert set(groups) == {"All apples", "All rivers", "All pianos"}
+    assert all(row["summary"] == "All about it." and row["keywords"] == ["one", "two"] for row in groups.values())
+    shown = client.get(f"/v1/clusters/{cluster}/executions/{run}").json()
+    assert shown["llm_labeling_errors"] is None
+    assert shown["llm_labeling_usage"] == {"labeled": 3, "reused": 0, "requests": 3, "tokens": 150}
+    one = client.get(f"/v1/clusters/{cluster}/groups/{groups['All apples']['cluster_id']}").json()
+    assert one["label_source"] == "llm"
+    assert all(prompt.count("\n[") == 1 for prompt in server.prompts())  # documents that read alike are shown once
+    assert server.asked[0]["model"] == services.settings.openai_model
+
+    run_here(client, services, monkeypatch, cluster)
+    assert len(server.asked) == 3
+
+    vector = blobs()[0].tolist()
+    added = [{"document_id": "new", "metadata": {"text": "apple"}, "vectors": {"bring_your_own": vector}}]
+    client.post("/v1/collections/things/documents/batch", json={"documents": added})
+    apples = groups["All apples"]["cluster_id"]
+    client.patch(f"/v1/clusters/{cluster}/groups/{apples}", json={"label": "My apples"})
+    run_here(client, services, monkeypatch, cluster)
+    assert len(server.asked) == 4
+    assert 'Its label so far: "All apples"' in server.prompts()[3]
+    assert set(groups_of(client, cluster)) == {"My apples", "All rivers", "All pianos"}
+    kept = b"".join(path.read_bytes() for path in services.settings.data_dir.rglob("*") if path.is_file())
+    assert KEY.encode() not in kept
+
+
+def test_a_step_that_is_repeated_asks_for_the_rest(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    add_collection(client)
+    cluster = add_cluster(client, vector_config=KMEANS, llm_labeling={"enabled": True})["cluster_id"]
+
+    def twice(name: str, do: Any) -> Any:
+        if name == "label":
+            do()
+        return do()
+
+    run = run_here(client, services, monkeypatch, cluster, twice)
+    assert len(server.asked) == 3
+    shown = client.get(f"/v1/clusters/{cluster}/executions/{run}").json()
+    assert shown["llm_labeling_usage"]["labeled"] == 3
+
+
+@pytest.mark.parametrize("how", ["refused", "budget", "off", "unknown provider", "nobody"])
+def test_without_answers_the_labels_are_keywords_and_the_run_says_why(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, server: Server, how: str
+) -> None:
+    changes: dict[str, Any] = {
+        "refused": {"openai_base_url": server.url},
+        "budget": {"labeling_token_budget": 10},
+        "off": {"labeling": "keywords"},
+        "unknown provider": {},
+        "nobody": {"openai_base_url": None, "openai_api_key": None},
+    }[how]
+    object.__setattr__(services, "settings", services.settings.model_copy(update=changes))
+    add_collection(client)
+    provider = {"provider": "google"} if how == "unknown provider" else {}
+    script = refused(401, f"bad key {KEY}")
+    with serving(lambda *_: script) as wrong:
+        if how == "refused":
+            renewed = services.settings.model_copy(update={"openai_base_url": wrong.url})
+            object.__setattr__(services, "settings", renewed)
+        llm = {"enabled": True, **provider}
+        cluster = add_cluster(client, vector_config=KMEANS, llm_labeling=llm)["cluster_id"]
+        run = run_here(client, services, monkeypatch, cluster)
+    shown = client.get(f"/v1/clusters/{cluster}/executions/{run}").json()
+    assert shown["status"] == "completed"
+    assert set(groups_of(client, cluster)) == set(WORDS)
+    said = " ".join(shown["llm_labeling_errors"] or [])
+    wanted = {
+        "refused": "refuses the key",
+        "budget": "COTERIE_LABELING_TOKEN_BUDGET",
+        "off": "",
+        "unknown provider": "'google' is not configured",
+        "nobody": "no language model is configured",
+    }[how]
+    assert wanted in said
+    assert (said == "") == (how == "off")
+    assert KEY not in json.dumps(shown)
+    assert client.get(f"/v1/clusters/{cluster}").json()["llm_labeling_errors"] == shown["llm_labeling_errors"]
+    assert server.asked == []
+
+
+def test_groups_by_attributes_keep_their_values_and_get_summaries(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    add_collection(client)
+    by_attributes = {"cluster_type": "attribute", "vector_config": None, "attribute_config": {"attributes": ["group"]}}
+    cluster = add_cluster(client, llm_labeling={"enabled": True}, **by_attributes)["cluster_id"]
+    run_here(client, services, monkeypatch, cluster)
+    groups = groups_of(client, cluster)
+    assert set(groups) == {"0", "1", "2"}
+    assert groups["0"]["summary"] == "All about it."
+
+
+def test_a_run_may_ask_for_other_labels_than_its_definition(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    add_collection(client)
+    cluster = add_cluster(client, vector_config=KMEANS)["cluster_id"]
+    mapped = {"input_mappings": [{"input_key": "t", "source_type": "payload", "path": "text"}]}
+    llm = {"enabled": True, "custom_prompt": "Be terse.", "labeling_inputs": mapped, "parameters": {"temperature": 1}}
+    with serving(lambda number, _: named(f"Label {number}")) as other:
+        renewed = services.settings.model_copy(update={"openai_base_url": other.url})
+        object.__setattr__(services, "settings", renewed)
+        run_here(client, services, monkeypatch, cluster, llm_labeling=llm)
+    assert set(groups_of(client, cluster)) == {"Label 0", "Label 1", "Label 2"}
+    assert "Be terse." in other.asked[0]["messages"][0]["content"]
+    assert other.asked[0]["temperature"] == 1
+    assert re.search(r"\n\[1\] (apple|river|piano)\n", other.prompts()[0])
+
+
+def test_parameters_that_cannot_be_honoured_are_refused_by_name(client: TestClient) -> None:
+    add_collection(client)
+    body = {"collection_ids": ["things"], "vector_config": KMEANS, "llm_labeling": {"parameters": {"tools": []}}}
+    answer = client.post("/v1/clusters", json=body)
+    assert answer.status_code == 422
+    assert "tools" in answer.text
