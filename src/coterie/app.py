@@ -25,6 +25,7 @@ from coterie.jobs.queue import OPEN
 from coterie.kit.errors import Unavailable
 from coterie.runs.execution_routes import router as executions
 from coterie.runs.group_routes import router as groups
+from coterie.runs.map_routes import router as maps
 from coterie.runs.result_routes import router as results
 from coterie.runs.routes import router as runs
 from coterie.store.tables import tasks
@@ -61,6 +62,7 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
         runs,
         executions,
         results,
+        maps,
         groups,
         *documents,
         features,

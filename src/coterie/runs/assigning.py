@@ -26,6 +26,7 @@ from coterie.engine.describe import QUANTILES
 from coterie.jobs.job import JobFailed
 from coterie.labeling.keywords import Terms, unique_labels
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, ROW_GROUP, Artifacts
+from coterie.runs.drawing import write_map
 from coterie.runs.group_schemas import KEYWORDS
 from coterie.runs.identity import given_out, known_groups
 from coterie.runs.loading import check_collections, save_vectors, usable, where_of
@@ -287,9 +288,12 @@ def _publish(
         "members": _with_branches(spans, rows),
         "total_members": len(members),
     }
-    paths = {name: files.folder / name for name in ("clusters.parquet", "members.parquet", "manifest.json")}
+    names = ("clusters.parquet", "members.parquet", "map.arrows.gz", "manifest.json")
+    paths = {name: files.folder / name for name in names}
     pq.write_table(pa.Table.from_pylist(rows, schema=CLUSTERS), paths["clusters.parquet"], compression="zstd")
     pq.write_table(members, paths["members.parquet"], compression="zstd", row_group_size=ROW_GROUP)
+    whole = [services.blobs.path(before.artifacts.parts[0].members_key), paths["members.parquet"]]
+    write_map(paths["map.arrows.gz"], files.run_id, [row["cluster_id"] for row in rows], whole)
     paths["manifest.json"].write_bytes(orjson.dumps(manifest))
     for name, path in paths.items():
         services.blobs.publish(f"{files.prefix}/{name}", path)

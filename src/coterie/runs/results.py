@@ -15,6 +15,7 @@ import coterie
 from coterie.api.context import Services, Tenant
 from coterie.labeling.keywords import Terms, unique_labels
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, Artifacts, write_table
+from coterie.runs.drawing import write_map
 from coterie.runs.group_schemas import KEYWORDS, VALUES
 from coterie.runs.identity import Known, given_out, known_groups, named_by_values
 from coterie.runs.members import Placement, documents_of, member_columns
@@ -88,6 +89,9 @@ def write_results(
     groups = files.folder / "clusters.parquet"
     ids, _ = documents_of(files.folder)
     write_table(str(groups), CLUSTERS, iter([_cluster_columns(plan, files, found, result, ids)]))
+    drawn = files.folder / "map.arrows.gz"
+    if result.coordinates is not None:
+        write_map(drawn, files.run_id, [group.id for group in result.groups], [members])
     manifest = files.folder / "manifest.json"
     summary = _summary(plan, found, result, artifacts)
     manifest.write_bytes(orjson.dumps({"run_id": files.run_id, **_manifest(plan, found, result, summary)}))
@@ -95,6 +99,7 @@ def write_results(
         (artifacts.landmarks_key, files.folder / "landmarks.npz"),
         (artifacts.clusters_key, groups),
         (artifacts.members_key, members),
+        (artifacts.map_key, drawn),
         (artifacts.manifest_key, manifest),
     ):
         if path.exists():  # a repeated step finds what it moved before
