@@ -18,6 +18,7 @@ from coterie.api.errors import ERRORS, UNAVAILABLE, json_response
 from coterie.api.health import HealthCheckResponse, check_health, live_workers
 from coterie.api.observe import Metrics, Observe
 from coterie.clusters.routes import router as clusters
+from coterie.console.routes import router as console
 from coterie.documents.routes import routers as documents
 from coterie.enrichment.routes import router as enrichment
 from coterie.features.routes import router as features
@@ -71,6 +72,7 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
         organization,
         webhooks,
         health,
+        console,
     ):
         app.include_router(router)
     settings = services.settings
