@@ -125,7 +125,7 @@ def test_the_map_of_a_run_is_streamed_and_its_points_are_members(namespace: http
     assert (newest.content, newest.headers["etag"]) == (answer.content, answer.headers["etag"])
     known = namespace.get(f"{path}/map", headers={"If-None-Match": answer.headers["etag"]})
     assert (known.status_code, known.content) == (304, b"")
-    for bad in ([], [-1], [0] * 201, ["0"], [1.5]):
+    for bad in ([], [-1], [0] * 201, ["x"], [1.5]):
         assert namespace.post(f"{path}/members", json={"numbers": bad}).status_code == 422
     beyond = namespace.post(f"{path}/members", json={"numbers": [0, 61]})
     assert (beyond.status_code, "no member 61" in beyond.text) == (400, True)
