@@ -9,6 +9,7 @@ export type Payload = Readonly<Record<string, unknown>>;
 
 /** A completed run, which of the definition's completed runs is the newest, and its groups. */
 export interface Loaded {
+  name: string;
   run: Execution;
   runs: readonly Execution[];
   newest: boolean;
@@ -24,7 +25,8 @@ export async function loadRun(id: string, wanted: string | null, signal: AbortSi
     api.GET("/v1/clusters/{cluster_id}/visualization", { params: { path, query: { run_id: wanted, centroids_only: true } }, signal }),
   );
   const own = { params: { path: { ...path, run_id: drawn.run_id } }, signal };
-  const [run, told, listed] = await Promise.all([
+  const [definition, run, told, listed] = await Promise.all([
+    take(api.GET("/v1/clusters/{cluster_identifier}", { params: { path: { cluster_identifier: id } }, signal })),
     take(api.GET("/v1/clusters/{cluster_id}/executions/{run_id}", own)),
     take(api.GET("/v1/clusters/{cluster_id}/executions/{run_id}/groups", own)),
     take(api.POST("/v1/clusters/{cluster_id}/executions/list", { params: { path, query: { limit: RUNS_SHOWN } }, body: { filters: { status: "completed" } } as never, signal })),
@@ -35,7 +37,7 @@ export async function loadRun(id: string, wanted: string | null, signal: AbortSi
   );
   const { merged_groups: merged } = run as { merged_groups?: Record<string, string> | null };
   const source = { groups: told.groups as Source["groups"], centres, merged: merged ?? {}, noise: told.noise_documents ?? 0 };
-  return { run: run as Execution, runs, newest: runs[0]?.run_id === run.run_id, source };
+  return { name: definition.cluster_name ?? id, run: run as Execution, runs, newest: runs[0]?.run_id === run.run_id, source };
 }
 
 /** What a run is called. */

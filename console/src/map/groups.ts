@@ -17,7 +17,11 @@ export interface Group {
   level: number;
   proposed: boolean;
   nearest: readonly string[];
+  /** The mean of its points, which the run knows before they have come. */
   centre: Spot | null;
+  /** Where its name stands, and how far from there half of its points are; see `anchors.ts`. */
+  anchor: Spot | null;
+  spread: number;
 }
 
 export interface Source {
@@ -93,6 +97,8 @@ function made(group: Shown<Schemas["ClusterGroup"]>, centre: Spot | null): Group
     proposed: group.proposed,
     nearest: group.representative_documents,
     centre,
+    anchor: centre,
+    spread: 0,
   };
 }
 

@@ -43,8 +43,7 @@ interface Props {
 }
 
 function RunMap({ id, loaded, reload }: Props) {
-  const { run, newest, source } = loaded;
-  const name = runName(run);
+  const { name, run, newest, source } = loaded;
   const scene = useMemo(() => new Scene(), []);
   useEffect(() => {
     void scene.load((signal) => openMap(id, run.run_id, signal));
@@ -74,17 +73,18 @@ function RunMap({ id, loaded, reload }: Props) {
 }
 
 /** Which run, and which level of its groups. */
-function Bar({ id, loaded: { run, runs }, scene }: { id: string; loaded: Loaded; scene: Scene }) {
+function Bar({ id, loaded: { name, run, runs }, scene }: { id: string; loaded: Loaded; scene: Scene }) {
   const level = place.value.query.get("level") ?? "zoom";
   const { depth } = scene.groups.value;
   const all = runs.some((each) => each.run_id === run.run_id) ? runs : [run, ...runs];
   const leave = { x: null, y: null, zoom: null, group: null, level: null };
   return (
     <header class="bar">
-      <h1 class="hidden">Map</h1>
-      <LinkButton kind="quiet" icon="back" href={href(["clusters", id])}>
-        Definition
-      </LinkButton>
+      <LinkButton kind="quiet" icon="back" label="To the definition" href={href(["clusters", id])} />
+      <h1 class="cut">
+        {name}
+        <span class="hidden">: map</span>
+      </h1>
       <select aria-label="Run" value={run.run_id} onChange={(event) => setQuery({ ...leave, run: event.currentTarget.value })}>
         {all.map((each) => (
           <option key={each.run_id} value={each.run_id}>

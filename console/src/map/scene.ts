@@ -6,6 +6,7 @@
 import { signal } from "@preact/signals";
 
 import { readBatches } from "./arrow";
+import { anchor } from "./anchors";
 import { Camera, type Spot, type View } from "./camera";
 import { type Group, Groups, isWithin, Looks, type Source } from "./groups";
 import { type Placed, placeNames } from "./names";
@@ -79,6 +80,7 @@ export class Scene {
         points.add(batch);
         this.renderer?.add(points.loaded - batch.length, batch.length);
         this.progress.value = { loaded: points.loaded, total: points.total };
+        if (points.loaded === batch.length || points.loaded === points.total) anchor(this.groups.peek(), points);
         this.request();
       }
     } catch (error) {
@@ -255,6 +257,7 @@ export class Scene {
   private regroup(): void {
     if (this.source === null) return;
     const groups = new Groups(this.source, this.points);
+    if (this.points !== null) anchor(groups, this.points);
     this.groups.value = groups;
     this.chosen.value = groups.find(this.chosen.peek()?.id ?? null);
     this.relevel(true);
@@ -358,7 +361,7 @@ export class Scene {
   private over(now: number): void {
     this.relevel(false);
     this.onFrame(this.names());
-    this.canvas?.setAttribute("data-drawn", String(this.drawn));
+    this.tell();
     const resting = now - this.moved > STILL_MILLISECONDS;
     if (this.moved > 0 && resting) {
       this.moved = 0;
@@ -366,6 +369,14 @@ export class Scene {
     }
     const more = this.renderer !== null && this.drawn < (this.points?.loaded ?? 0);
     if (more || this.dirty || this.glide !== null || this.moved > 0) this.request();
+  }
+
+  /** How far the picture is, for who waits for it: tests, measurements. */
+  private tell(): void {
+    if (this.canvas === null) return;
+    const { total } = this.progress.peek();
+    this.canvas.dataset["drawn"] = String(this.drawn);
+    this.canvas.dataset["whole"] = String(total > 0 && this.drawn === total && !this.dirty);
   }
 
   private advance(now: number): void {
