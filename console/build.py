@@ -22,7 +22,7 @@ READ = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vit
 
 
 def source_hash() -> str:
-    """SHA-256 over the names and contents of all that the build reads, but for the types, which leave no trace in it."""
+    """SHA-256 over the names and contents of all that the build reads, but for the types: they leave no trace in it."""
     found = hashlib.sha256()
     for path in sorted(path for name in READ for path in _files(HERE / name) if path != TYPES):
         content = path.read_bytes()

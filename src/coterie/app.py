@@ -18,6 +18,7 @@ from coterie.api.errors import ERRORS, UNAVAILABLE, json_response
 from coterie.api.health import HealthCheckResponse, check_health, live_workers
 from coterie.api.observe import Metrics, Observe
 from coterie.clusters.routes import router as clusters
+from coterie.console.cookie import CookieKey
 from coterie.console.routes import router as console
 from coterie.documents.routes import routers as documents
 from coterie.enrichment.routes import router as enrichment
@@ -81,6 +82,7 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
         limit=settings.json_body_limit,
         refuse=errors.refuse_body,
     )
+    app.add_middleware(CookieKey)
     app.add_middleware(Observe, metrics=app.state.metrics, on_error=errors.render_unknown)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

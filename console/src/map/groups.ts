@@ -4,7 +4,7 @@ import type { Spot } from "./camera";
 import { css, type Ground, looks, noiseColour, type Look } from "./palette";
 import type { Points } from "./points";
 
-export const NOISE = "-1";
+const FEW = 5;
 
 export interface Group {
   id: string;
@@ -66,6 +66,12 @@ export class Groups {
   /** Those that are told apart on a level: its own, and the finest where there are none so deep. */
   on(level: number): Group[] {
     return this.all.filter((group) => group.level === level || (group.level < level && group.children.length === 0));
+  }
+
+  /** The broadest level that tells something: one or two groups of groups would paint all in one colour. */
+  get telling(): number {
+    const levels = Array.from({ length: this.depth }, (_, level) => level);
+    return levels.find((level) => this.on(level).length >= FEW) ?? this.depth - 1;
   }
 
   /** For each name of the points' groups, the group on that level; null is noise. */

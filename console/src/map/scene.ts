@@ -153,11 +153,10 @@ export class Scene {
 
   hover(at: Spot | null): void {
     const point = at === null ? -1 : this.pointAt(at);
-    const before = this.hovered.peek();
-    if (point < 0) {
-      if (before !== null) this.hovered.value = null;
-    } else if (before?.point !== point) this.hovered.value = { point, at: this.camera.toScreen(this.points!.spot(point)) };
-    this.emphasise(point < 0 ? null : this.groupOf(point));
+    if (point === (this.hovered.peek()?.point ?? -1)) return;
+    this.hovered.value = point < 0 ? null : { point, at: this.camera.toScreen(this.points!.spot(point)) };
+    this.lookedAt = point < 0 ? null : this.groupOf(point);
+    this.onFrame(this.names());
   }
 
   /** Make a group stand out for a moment, from the list. */
@@ -265,8 +264,8 @@ export class Scene {
 
   private relevel(anyway: boolean): void {
     const { depth } = this.groups.peek();
-    const byZoom = Math.floor(Math.log(Math.max(1, this.camera.view.zoom)) / Math.log(ZOOM_PER_LEVEL));
-    const shown = Math.min(depth - 1, this.level === "zoom" ? byZoom : this.level);
+    const deeper = Math.floor(Math.log(Math.max(1, this.camera.view.zoom)) / Math.log(ZOOM_PER_LEVEL));
+    const shown = Math.min(depth - 1, this.level === "zoom" ? this.groups.peek().telling + deeper : this.level);
     if (!anyway && shown === this.shown.peek()) return;
     this.shown.value = shown;
     this.owners = this.groups.peek().owners(this.points?.names ?? [], shown);

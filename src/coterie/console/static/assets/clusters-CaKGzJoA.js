@@ -1,1 +1,0 @@
-import{a as e,f as t,h as n,o as r,v as i}from"./index-BYu_JVNs.js";import{t as a}from"./jsxRuntime-DTQ_AgNd.js";function o(){let{data:o,error:s,reload:c}=t(`clusters`,e=>i(n.POST(`/v1/clusters/list`,{body:{},signal:e})));return s===null?o===null?a(r,{}):a(`h1`,{children:[o.total_count,` clusters`]}):a(e,{error:s,onRetry:c})}export{o as default};
