@@ -2,7 +2,20 @@
 
 import sys
 
-from benchmarks import engine, fields, growth, importing, listing, load, maps, partitions, pipelines, runs, starting
+from benchmarks import (
+    console_map,
+    engine,
+    fields,
+    growth,
+    importing,
+    listing,
+    load,
+    maps,
+    partitions,
+    pipelines,
+    runs,
+    starting,
+)
 
 BENCHMARKS = {
     "importing": importing.main,
@@ -16,6 +29,7 @@ BENCHMARKS = {
     "growth": growth.main,
     "pipelines": pipelines.main,
     "runs": runs.main,
+    "console": console_map.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:
