@@ -40,7 +40,7 @@ def digits(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             body = {"cluster_name": name, "collection_ids": ["digits"], "vector_config": config}
             assert client.post("/v1/clusters", json=body).is_success
             task = client.post(f"/v1/clusters/{name}/execute", json={}).json()
-            assert wait_for_task(client, task["task_id"])["status"] == "COMPLETED"
+            assert wait_for_task(client, task["task_id"], 600)["status"] == "COMPLETED"
     yield running
     assert running.stop() == 0
 
