@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DEMO_ARGS ?=
 PYTEST_ARGS ?= -n 2
 
-.PHONY: demo test lint types contracts check-all bench clean install
+.PHONY: demo test lint types contracts check-all bench console clean install
 
 install: $(VENV)/.installed
 
@@ -39,6 +39,11 @@ check-all: test
 bench: install
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
 	$(BIN)/python -m benchmarks
+
+# Only for who changes console/: the built pages are committed, and neither installing nor running needs Node.
+console: install
+	cd console && npm ci --ignore-scripts
+	$(BIN)/python console/build.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -4,6 +4,7 @@ import sys
 
 from benchmarks import (
     attributes,
+    console_map,
     embedding,
     engine,
     fields,
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "attributes": attributes.main,
     "embedding": embedding.main,
     "naming": naming.main,
+    "console": console_map.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

@@ -25,6 +25,7 @@ class Running:
     url: str
     key: str
     process: subprocess.Popen[bytes]
+    folder: Path
 
 
 def describe() -> str:
@@ -47,7 +48,7 @@ def service(*options: str, database_url: str | None = None) -> Iterator[Running]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     try:
         url = wait_until_ready(folder)
-        yield Running(url, (folder / "bootstrap.key").read_text().strip(), process)
+        yield Running(url, (folder / "bootstrap.key").read_text().strip(), process, folder)
     finally:
         process.terminate()
         process.wait(30)

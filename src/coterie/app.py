@@ -18,6 +18,8 @@ from coterie.api.errors import ERRORS, UNAVAILABLE, json_response
 from coterie.api.health import HealthCheckResponse, check_health, live_workers
 from coterie.api.observe import Metrics, Observe
 from coterie.clusters.routes import router as clusters
+from coterie.console.cookie import CookieKey
+from coterie.console.routes import router as console
 from coterie.documents.routes import routers as documents
 from coterie.enrichment.routes import router as enrichment
 from coterie.features.routes import router as features
@@ -25,6 +27,7 @@ from coterie.jobs.queue import OPEN
 from coterie.kit.errors import Unavailable
 from coterie.runs.execution_routes import router as executions
 from coterie.runs.group_routes import router as groups
+from coterie.runs.map_routes import router as maps
 from coterie.runs.result_routes import router as results
 from coterie.runs.routes import router as runs
 from coterie.store.tables import tasks
@@ -61,6 +64,7 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
         runs,
         executions,
         results,
+        maps,
         groups,
         *documents,
         features,
@@ -69,6 +73,7 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
         organization,
         webhooks,
         health,
+        console,
     ):
         app.include_router(router)
     settings = services.settings
@@ -77,6 +82,7 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
         limit=settings.json_body_limit,
         refuse=errors.refuse_body,
     )
+    app.add_middleware(CookieKey)
     app.add_middleware(Observe, metrics=app.state.metrics, on_error=errors.render_unknown)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coterie.cli.keys import open_folder, sign_in_link
 from coterie.cli.options import fail
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def demo(
         if leave:
             console.print(f"Stopping. `coterie serve --data-dir {data_dir}` serves it again.", soft_wrap=True)
         else:
+            link = sign_in_link(open_folder(data_dir), url)
+            console.print(f"See the groups in a browser (the link signs one in, once):\n{link}", soft_wrap=True)
             console.print("Serving on. Press Ctrl-C to stop.")
             _until_interrupted()
 

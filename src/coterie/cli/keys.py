@@ -1,4 +1,4 @@
-"""`coterie key`: API keys, made on the machine itself and without a running service."""
+"""`coterie key`: API keys and sign-in links, made on the machine itself and without a running service."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coterie.cli.options import DEFAULT_DATA_DIR, DataDir, fail
+from coterie.cli.options import DEFAULT_DATA_DIR, DataDir, Url, address_of, fail
 
 if TYPE_CHECKING:
     from coterie.api.context import Services
 
-key = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys of a data folder.")
+key = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys of a data folder; sign a browser in.")
 
 Name = Annotated[str, typer.Option("--name", help="The key's name, unique for its user.")]
 User = Annotated[str | None, typer.Option("--user", help="A user's email. Default: the administrator.")]
@@ -34,7 +34,7 @@ def create(
     unknown = set(permission or ()) - {str(each) for each in schemas.Permission}
     if unknown:
         fail(f"unknown permission {', '.join(sorted(unknown))}; use {', '.join(schemas.Permission)}")
-    services = _open(data_dir)
+    services = open_folder(data_dir)
     now = datetime.now(UTC)
     expires = None if expires_in_days is None else now + timedelta(days=expires_in_days)
     try:
@@ -46,12 +46,29 @@ def create(
     typer.echo(made["key"])
 
 
+@key.command("sign-in")
+def sign_in(data_dir: DataDir = DEFAULT_DATA_DIR, url: Url = None) -> None:
+    """Print a link that signs one browser in as the administrator: it works once, within 15 minutes."""
+    services = open_folder(data_dir, must_exist=True)
+    typer.echo(sign_in_link(services, address_of(url, data_dir)))
+
+
+def sign_in_link(services: "Services", url: str) -> str:
+    """A link that signs one browser in at the service's URL, as the administrator."""
+    from coterie.console.sessions import make_link  # noqa: PLC0415
+    from coterie.tenancy import bootstrap  # noqa: PLC0415
+
+    with services.db.write() as tx:
+        account, _ = bootstrap.administrator(tx)
+        return make_link(tx, account, url.rstrip("/"), services.clock.now())
+
+
 @key.command("list")
 def list_keys(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Show all keys: user, name, the last letters, permissions, expiry."""
     from coterie.tenancy import bootstrap, service  # noqa: PLC0415
 
-    services = _open(data_dir, must_exist=True)
+    services = open_folder(data_dir, must_exist=True)
     with services.db.read() as tx:
         account, _ = bootstrap.administrator(tx)
         organization = service.get_organization(tx, account)
@@ -67,7 +84,7 @@ def revoke(name: Name, data_dir: DataDir = DEFAULT_DATA_DIR, user: User = None) 
     from coterie.kit.errors import CoterieError  # noqa: PLC0415
     from coterie.tenancy import bootstrap, service  # noqa: PLC0415
 
-    services = _open(data_dir, must_exist=True)
+    services = open_folder(data_dir, must_exist=True)
     try:
         with services.db.write() as tx:
             account, email = bootstrap.administrator(tx)
@@ -77,7 +94,8 @@ def revoke(name: Name, data_dir: DataDir = DEFAULT_DATA_DIR, user: User = None) 
     typer.echo(f"revoked '{name}'")
 
 
-def _open(data_dir: DataDir, *, must_exist: bool = False) -> "Services":
+def open_folder(data_dir: DataDir, *, must_exist: bool = False) -> "Services":
+    """The services on a data folder, without a running service; ends the command where there are none."""
     from coterie.config import Settings  # noqa: PLC0415
     from coterie.wiring import WrongStore, check_store, open_services  # noqa: PLC0415
 

@@ -34,12 +34,15 @@ def connect(url: str | None, api_key: str | None, namespace: str | None, data_di
     """A client of the service that was named, or of the one that runs on the data folder."""
     from coterie.client import Client  # noqa: PLC0415
 
-    address = url or _running(data_dir)
+    address = address_of(url, data_dir)
     key = api_key or _bootstrap_key(data_dir)
     return Client(address, key, namespace)
 
 
-def _running(data_dir: Path) -> str:
+def address_of(url: str | None, data_dir: Path) -> str:
+    """The service's URL: the one that was given, or of the one that runs on the data folder."""
+    if url is not None:
+        return url
     try:
         return str(json.loads((data_dir / "server.json").read_text())["url"])
     except (OSError, ValueError, KeyError):

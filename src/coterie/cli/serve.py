@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from coterie.cli.keys import sign_in_link
 from coterie.cli.options import DEFAULT_DATA_DIR, DataDir, fail
 
 RESTART_SECONDS = (0.5, 30.0)
@@ -56,7 +57,7 @@ def serve(
     if first:
         address.write_text(json.dumps({"url": url, "pid": os.getpid()}))
     try:
-        _announce(url, key, settings.key_path)
+        _announce(url, sign_in_link(services, url), key, settings.key_path)
         crew.start()
         app = create_app(services, closing=lambda: server.should_exit)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=10))
@@ -145,8 +146,9 @@ def _another_runs(address: Path) -> bool:
     return True
 
 
-def _announce(url: str, key: str | None, key_path: Path) -> None:
+def _announce(url: str, link: str, key: str | None, key_path: Path) -> None:
     typer.echo(f"Coterie is at {url} (API page: {url}/docs)")
+    typer.echo(f"Sign a browser in, once and within 15 minutes: {link}")
     if key is not None:
         typer.echo(f"First start. This API key is shown once; it is also in {key_path}:\n{key}")
     sys.stdout.flush()

@@ -5,14 +5,16 @@ from dataclasses import replace
 from itertools import repeat
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 from sqlalchemy import Row
 
-from coterie.kit.errors import NotFound
+from coterie.kit.errors import BadRequest, NotFound
 from coterie.listing.scan import page_of, within_time
 from coterie.listing.syntax import parse_list
 from coterie.listing.tree import Listable
+from coterie.runs.artifacts import MEMBERS as FIELDS
 from coterie.runs.artifacts import NOISE_ID, Artifacts, Span
 from coterie.runs.result_schemas import DEFAULT_PAGE, MAX_PAGE, ClusterDataRequest
 
@@ -78,6 +80,16 @@ def data(name: str, identifier: str, artifacts: Artifacts, request: ClusterDataR
         "total_clusters": artifacts.group_count,
         "total_members": count,
     }
+
+
+def numbered(artifacts: Artifacts, numbers: Sequence[int]) -> list[dict[str, Any]]:
+    """Members by their numbers, in the order asked. Raises BadRequest for a number that there is not."""
+    total = artifacts.count()
+    if beyond := [number for number in numbers if number >= total]:
+        raise BadRequest(f"there is no member {beyond[0]}: the run has {total:,}, numbered from 0")
+    chosen, places = np.unique(np.array(numbers, np.int64), return_inverse=True)
+    found = list(_members(artifacts.chosen_members(chosen, FIELDS.names)))
+    return [{"number": number, **found[place]} for number, place in zip(numbers, places, strict=True)]
 
 
 def groups(name: str, run_id: str, artifacts: Artifacts) -> dict[str, Any]:

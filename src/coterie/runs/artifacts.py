@@ -1,4 +1,5 @@
-"""A run's files: `clusters.parquet`, `members.parquet`, and last `manifest.json`; without it the others don't count.
+"""A run's files: `clusters.parquet`, `members.parquet`, `map.arrows.gz` (see `drawing`) and last `manifest.json`;
+without it the others don't count.
 
 Members are sorted by group (noise last), nearest to the centroid first, in row groups of ROW_GROUP rows: a page is read
 from the row groups that it touches.
@@ -118,6 +119,7 @@ class Artifacts:
         self.manifest_key = f"{prefix}/manifest.json"
         self.landmarks_key = f"{prefix}/landmarks.npz"
         self.labels_key = f"{prefix}/labels.jsonl"
+        self.map_key = f"{prefix}/map.arrows.gz"
 
     def files(self) -> list[dict[str, Any]]:
         """Keys and sizes in bytes."""

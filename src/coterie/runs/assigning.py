@@ -30,6 +30,7 @@ from coterie.labeling.options import fields_of
 from coterie.labeling.terms import Terms
 from coterie.labeling.unique import unique_labels
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, ROW_GROUP, Artifacts
+from coterie.runs.drawing import write_map
 from coterie.runs.group_schemas import KEYWORDS
 from coterie.runs.identity import given_out, known_groups
 from coterie.runs.loading import check_collections, save_vectors, usable, where_of
@@ -295,9 +296,12 @@ def _publish(
         "members": _with_branches(spans, rows),
         "total_members": len(members),
     }
-    paths = {name: files.folder / name for name in ("clusters.parquet", "members.parquet", "manifest.json")}
+    names = ("clusters.parquet", "members.parquet", "map.arrows.gz", "manifest.json")
+    paths = {name: files.folder / name for name in names}
     pq.write_table(pa.Table.from_pylist(rows, schema=CLUSTERS), paths["clusters.parquet"], compression="zstd")
     pq.write_table(members, paths["members.parquet"], compression="zstd", row_group_size=ROW_GROUP)
+    whole = [services.blobs.path(before.artifacts.parts[0].members_key), paths["members.parquet"]]
+    write_map(paths["map.arrows.gz"], files.run_id, [row["cluster_id"] for row in rows], whole)
     paths["manifest.json"].write_bytes(orjson.dumps(manifest))
     if services.blobs.exists(before.artifacts.labels_key):  # for the next run in full
         paths = {"labels.jsonl": files.folder / "labels.jsonl", **paths}

@@ -18,6 +18,8 @@ def _check_run_name(name: str) -> str:
 RunName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=120), AfterValidator(_check_run_name)]
 MAX_PAGE = 100_000
 DEFAULT_PAGE = 1_000
+MAX_NUMBERS = 200
+"""Members asked for by number, each of which may cost the decoding of a row group."""
 
 
 class ClusterCentroid(BaseModel):
@@ -155,6 +157,22 @@ class ClusterDataRequest(RequestModel):
     def asked(self) -> dict[str, Any]:
         """What the list language is to read."""
         return self.model_dump(include={"filters", "sort", "search", "case_sensitive"}, exclude_none=True)
+
+
+class RunMembersRequest(RequestModel):
+    """Numbers of members in the run's order: group by group, nearest first, noise last."""
+
+    numbers: list[Annotated[int, Field(ge=0, le=2**53)]] = Field(min_length=1, max_length=MAX_NUMBERS)
+
+
+class RunMember(ClusterMemberData):
+    number: int
+
+
+class RunMembersResponse(BaseModel):
+    cluster_id: str
+    run_id: str
+    members: list[RunMember]
 
 
 class ClusterCentroidData(BaseModel):

@@ -20,6 +20,7 @@ from coterie.labeling.options import fields_of
 from coterie.labeling.terms import Terms
 from coterie.labeling.unique import told_apart, unique_labels
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, Artifacts, write_table
+from coterie.runs.drawing import write_map
 from coterie.runs.group_schemas import KEYWORDS, LLM, VALUES
 from coterie.runs.identity import Known, given_out, known_groups, named_by_values
 from coterie.runs.members import Placement, documents_of, member_columns
@@ -31,6 +32,7 @@ REPRESENTATIVES = 10
 ENGINE = ("numpy", "scipy", "scikit-learn", "numba")
 """The libraries that what a run finds depends on."""
 
+_MEMBERS, _MAP = "members.parquet", "map.arrows.gz"
 _KNOWN, _KEYWORDS, _ANSWERS = "known.json", "keywords.json", "answers.json"
 """What the steps of naming leave for each other in the scratch folder."""
 
@@ -83,12 +85,15 @@ class Result:
 
 
 def write_members(services: Services, tenant: Tenant, plan: Plan, files: RunFiles) -> dict[str, Any]:
-    """The members to their file, and the groups' keywords for the steps to come."""
+    """The members and the map to their files, and the groups' keywords for the steps to come."""
     result, _ = read_result(services, plan, files)
     terms = Terms(len(result.groups), fields_of(plan.llm_labeling))
     placed = _placement(result)
     blocks = member_columns(services, tenant, files.folder, placed, terms)
-    write_table(str(files.folder / "members.parquet"), MEMBERS, blocks)
+    write_table(str(files.folder / _MEMBERS), MEMBERS, blocks)
+    if result.coordinates is not None:
+        groups = [group.id for group in result.groups]
+        write_map(files.folder / _MAP, files.run_id, groups, [files.folder / _MEMBERS])
     (files.folder / _KEYWORDS).write_bytes(orjson.dumps(keywords_of(terms, _parents(result.groups))))
     return {"groups": len(result.groups)}
 
@@ -133,7 +138,8 @@ def write_results(services: Services, plan: Plan, files: RunFiles, found: Mappin
         (artifacts.landmarks_key, files.folder / "landmarks.npz"),
         (artifacts.labels_key, files.folder / "labels.jsonl"),
         (artifacts.clusters_key, groups),
-        (artifacts.members_key, files.folder / "members.parquet"),
+        (artifacts.members_key, files.folder / _MEMBERS),
+        (artifacts.map_key, files.folder / _MAP),
         (artifacts.manifest_key, manifest),
     ):
         if path.exists():  # a repeated step finds what it moved before

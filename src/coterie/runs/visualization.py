@@ -28,11 +28,17 @@ def dimensions_of(run: Row[Any]) -> int:
     return 0 if plan["attributes"] else plan.get("vis_n_components", 2)
 
 
-def visualization(name: str, run: Row[Any], artifacts: Artifacts, asked: Wanted) -> dict[str, Any]:
-    """The answer of `/visualization`. Raises BadRequest for a run without a map."""
+def axes_of(run: Row[Any]) -> str:
+    """The names of the map's axes. Raises BadRequest for a run without a map."""
     axes = "xyz"[: dimensions_of(run)]
     if not axes:
         raise BadRequest("a grouping by attributes has no map")
+    return axes
+
+
+def visualization(name: str, run: Row[Any], artifacts: Artifacts, asked: Wanted) -> dict[str, Any]:
+    """The answer of `/visualization`. Raises BadRequest for a run without a map."""
+    axes = axes_of(run)
     groups = artifacts.groups(["cluster_id", "label", "num_members", "parent_cluster_id", "hierarchy_level", *axes])
     total = artifacts.count()
     columns = ["document_id", "collection_id", "cluster_id", *axes]

@@ -104,6 +104,17 @@ api_keys = Table(
     UniqueConstraint("user_id", "name"),
 )
 
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("hash", Text, primary_key=True),
+    Column("org_id", Text, ForeignKey("organizations.id", ondelete="CASCADE"), nullable=False),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("expires_at", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+)
+"""Links that sign a browser in, until they are used."""
+
 namespaces = Table(
     "namespaces",
     metadata,

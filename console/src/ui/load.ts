@@ -1,0 +1,45 @@
+import { useCallback, useEffect, useState } from "preact/hooks";
+
+export interface Loaded<T> {
+  /** The newest data; what was there before stays while new data is on its way. */
+  data: T | null;
+  error: unknown;
+  loading: boolean;
+  reload: () => void;
+}
+
+/**
+ * Data that a view reads. `key` says what is read: when it changes, the request under way is aborted and a new one made.
+ * A null key reads nothing.
+ */
+export function useLoad<T>(key: string | null, read: (signal: AbortSignal) => Promise<T>): Loaded<T> {
+  const [state, setState] = useState<{ key: string | null; data: T | null; error: unknown; loading: boolean }>({
+    key: null,
+    data: null,
+    error: null,
+    loading: key !== null,
+  });
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    if (key === null) return;
+    const abort = new AbortController();
+    setState((before) => ({ ...before, loading: true }));
+    read(abort.signal).then(
+      (data) => abort.signal.aborted || setState({ key, data, error: null, loading: false }),
+      (error) => abort.signal.aborted || setState({ key, data: null, error, loading: false }),
+    );
+    return () => abort.abort();
+  }, [key, turn]);
+  const reload = useCallback(() => setTurn((before) => before + 1), []);
+  return { data: state.data, error: state.error, loading: state.loading, reload };
+}
+
+/** The value once it has stayed the same for a while: typing asks the server once, not at every key. */
+export function useSettled<T>(value: T, milliseconds = 250): T {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), milliseconds);
+    return () => clearTimeout(timer);
+  }, [value, milliseconds]);
+  return settled;
+}
