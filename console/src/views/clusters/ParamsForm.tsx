@@ -50,7 +50,7 @@ function Written({ param, value, wiring, onChange }: ControlProps) {
   const shared = {
     ...wiring,
     value: text,
-    placeholder: param.standard === null ? "none" : String(param.standard),
+    placeholder: param.standard === null ? "not set" : String(param.standard),
     onInput: (event: { currentTarget: HTMLInputElement }) => {
       setTyped(event.currentTarget.value);
       onChange(meaningOf(param, event.currentTarget.value));

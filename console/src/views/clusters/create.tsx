@@ -98,7 +98,7 @@ function Form({ draft, document, sources, error, onChange }: FormProps) {
           {general}
         </p>
       )}
-      <div class="grid">
+      <div class="grid two">
         <Field label="Name" hint="Unique in its namespace; its id stands for it otherwise." fault={fields.cluster_name}>
           {(wiring) => <input {...wiring} maxLength={255} value={draft.name} onInput={(event) => put({ name: event.currentTarget.value })} />}
         </Field>
@@ -139,7 +139,7 @@ function Vectors({ draft, document, sources, faults, onPut }: PartProps & { docu
   const change = (values: Draft["params"]) => onPut({ params: values });
   return (
     <>
-      <div class="grid">
+      <div class="grid two">
         <Field label="Vectors" hint={hintOfVectors(draft, sources)} fault={faults.feature_extractor_name}>
           {(wiring) => (
             <>

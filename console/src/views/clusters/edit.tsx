@@ -65,7 +65,7 @@ export function EditDialog({ cluster, onClose, onSaved }: Props) {
             {general}
           </p>
         )}
-        <div class="grid">
+        <div class="grid two">
           <Field label="Name" fault={fields.name}>
             {(wiring) => <input {...wiring} required maxLength={255} value={name} onInput={(event) => setName(event.currentTarget.value)} />}
           </Field>
