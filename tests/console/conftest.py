@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from conftest import Service, start_service
 from coterie.client import Client
@@ -26,6 +26,7 @@ def browser() -> Iterator[Browser]:
     if path is None:
         pytest.skip("no chromium on the path: the console is driven by Debian's")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=HASTE_MILLISECONDS)
         chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield chromium
         chromium.close()

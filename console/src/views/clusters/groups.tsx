@@ -37,9 +37,16 @@ export function GroupsSection({ cluster, turn }: { cluster: Cluster; turn: numbe
         </span>
       </div>
       {groups.length === 0 ? (
-        <p class="notice">Nothing stands close enough together to be a group. Smaller groups may: lower the smallest size.</p>
+        <p class="notice">
+          Nothing stands close enough together to be a group. Smaller groups may: lower the smallest size.
+        </p>
       ) : (
-        <Table caption="Groups" columns={columns} rows={all ? groups : groups.slice(0, SHOWN)} id={(group) => group.cluster_id} />
+        <Table
+          caption="Groups"
+          columns={columns}
+          rows={all ? groups : groups.slice(0, SHOWN)}
+          id={(group) => group.cluster_id}
+        />
       )}
       {!all && groups.length > SHOWN && (
         <div>
@@ -67,7 +74,12 @@ function columnsOf(cluster: Cluster, largest: number): readonly Column<Group>[] 
         );
       },
     },
-    { key: "size", title: "Documents", right: true, cell: (group) => <Size of={group.member_count} largest={largest} /> },
+    {
+      key: "size",
+      title: "Documents",
+      right: true,
+      cell: (group) => <Size of={group.member_count} largest={largest} />,
+    },
     { key: "keywords", title: "Keywords", cell: (group) => <Keywords group={group} /> },
     { key: "id", title: "Id", cell: (group) => <code class="muted">{group.cluster_id}</code> },
   ];
