@@ -59,4 +59,9 @@ function describe(name: string, schema: Schema): Param {
   };
 }
 
-const KINDS: Record<string, Param["kind"]> = { integer: "integer", number: "number", boolean: "boolean", string: "text" };
+const KINDS: Record<string, Param["kind"]> = {
+  integer: "integer",
+  number: "number",
+  boolean: "boolean",
+  string: "text",
+};

@@ -10,7 +10,8 @@ const TABS = { curl: "curl", python: "Python", json: "JSON" } as const;
 /** The view's request, to copy: as a command, as a script, as its body. */
 export function CodeDialog({ asked, onClose }: { asked: Asked; onClose: () => void }) {
   const [tab, setTab] = useState<keyof typeof TABS>("curl");
-  const text = tab === "curl" ? asCurl(asked) : tab === "python" ? asPython(asked) : JSON.stringify(asked.body, null, 2);
+  const text =
+    tab === "curl" ? asCurl(asked) : tab === "python" ? asPython(asked) : JSON.stringify(asked.body, null, 2);
   return (
     <Dialog title="The same request as code" onClose={onClose}>
       <div class="stack tight">

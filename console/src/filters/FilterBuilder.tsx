@@ -147,9 +147,22 @@ function GroupForm({ group, fields, list, onChange, onRemove }: GroupProps) {
       </div>
       {group.items.map((item) =>
         isGroup(item) ? (
-          <GroupForm key={item.id} group={item} fields={fields} list={list} onChange={(by) => put(item.id, by)} onRemove={() => put(item.id, null)} />
+          <GroupForm
+            key={item.id}
+            group={item}
+            fields={fields}
+            list={list}
+            onChange={(by) => put(item.id, by)}
+            onRemove={() => put(item.id, null)}
+          />
         ) : (
-          <ConditionForm key={item.id} condition={item} fields={fields} list={list} onChange={(by) => put(item.id, by)} />
+          <ConditionForm
+            key={item.id}
+            condition={item}
+            fields={fields}
+            list={list}
+            onChange={(by) => put(item.id, by)}
+          />
         ),
       )}
     </fieldset>

@@ -80,7 +80,10 @@ export function readValue({ operator, text }: Condition): unknown {
   if (!LISTS.has(operator)) return scalar(text);
   const whole = scalar(text);
   if (Array.isArray(whole)) return whole;
-  return text.split(",").map((part) => scalar(part.trim())).filter((part) => part !== "");
+  return text
+    .split(",")
+    .map((part) => scalar(part.trim()))
+    .filter((part) => part !== "");
 }
 
 function scalar(text: string): unknown {
@@ -126,7 +129,11 @@ function show(operator: Operator, value: unknown): string {
 }
 
 export function countConditions(node: Node): number {
-  return isGroup(node) ? node.items.reduce((sum, item) => sum + countConditions(item), 0) : node.field.trim() === "" ? 0 : 1;
+  return isGroup(node)
+    ? node.items.reduce((sum, item) => sum + countConditions(item), 0)
+    : node.field.trim() === ""
+      ? 0
+      : 1;
 }
 
 /** The tree with one node replaced, or taken out by null. */

@@ -66,8 +66,14 @@ async function nextMessage(bytes: Bytes): Promise<{ kind: number; header: Table;
 function columnOf(field: Table): Column {
   const encoded = field.table(4);
   const integer = encoded === null ? field.table(3) : encoded.table(1);
-  if (integer === null || (encoded === null && field.byte(2) !== INT)) throw new Error(`column ${field.text(0)} is not of integers`);
-  return { name: field.text(0), bits: integer.int(0), signed: integer.byte(1) === 1, dictionary: encoded?.long(0) ?? null };
+  if (integer === null || (encoded === null && field.byte(2) !== INT))
+    throw new Error(`column ${field.text(0)} is not of integers`);
+  return {
+    name: field.text(0),
+    bits: integer.int(0),
+    signed: integer.byte(1) === 1,
+    dictionary: encoded?.long(0) ?? null,
+  };
 }
 
 const KINDS = { 8: [Uint8Array, Int8Array], 16: [Uint16Array, Int16Array], 32: [Uint32Array, Int32Array] } as const;
@@ -90,7 +96,9 @@ function textsOf(records: Table, body: Uint8Array): string[] {
   const ends = new Int32Array(body.slice(places!.offset, places!.offset + places!.length).buffer);
   const decoder = new TextDecoder();
   const start = letters!.offset;
-  return Array.from({ length: count }, (_, at) => decoder.decode(body.subarray(start + ends[at]!, start + ends[at + 1]!)));
+  return Array.from({ length: count }, (_, at) =>
+    decoder.decode(body.subarray(start + ends[at]!, start + ends[at + 1]!)),
+  );
 }
 
 /** A table of FlatBuffers: fields by their number in the format's `.fbs` files; one that is left out is zero or null. */
@@ -138,7 +146,9 @@ class Table {
     const place = this.place(field);
     if (!place) return "";
     const start = this.follow(place);
-    return new TextDecoder().decode(new Uint8Array(this.view.buffer, this.view.byteOffset + start + 4, this.view.getUint32(start, true)));
+    return new TextDecoder().decode(
+      new Uint8Array(this.view.buffer, this.view.byteOffset + start + 4, this.view.getUint32(start, true)),
+    );
   }
 
   private items(field: number, size: number): number[] {

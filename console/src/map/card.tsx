@@ -21,7 +21,8 @@ export function HoverCard({ id, run, scene }: Props) {
   if (hovered === null || settled === null || settled.point !== hovered.point) return null;
   const { at } = hovered;
   const { width, height } = scene.camera;
-  const beside = at.x + GAP + CARD_WIDTH < width ? { left: `${at.x + GAP}px` } : { right: `${Math.max(8, width - at.x + GAP)}px` };
+  const beside =
+    at.x + GAP + CARD_WIDTH < width ? { left: `${at.x + GAP}px` } : { right: `${Math.max(8, width - at.x + GAP)}px` };
   const level = at.y < height / 2 ? { top: `${at.y + GAP}px` } : { bottom: `${height - at.y + GAP}px` };
   return (
     <div class="hover-card" data-controls style={{ ...beside, ...level }}>
@@ -49,7 +50,9 @@ export function PointDocument({ id, run, scene, point }: Props & { point: number
 
 /** A member's document, read when it is shown. */
 export function DocumentCard({ member }: { member: Pick<Member, "document_id" | "metadata"> }) {
-  const { data, error } = useLoad(`${String(member.metadata["collection_id"])}/${member.document_id}`, (signal) => readDocument(member, signal));
+  const { data, error } = useLoad(`${String(member.metadata["collection_id"])}/${member.document_id}`, (signal) =>
+    readDocument(member, signal),
+  );
   const shown = digest(data ?? {});
   return (
     <div class="document" data-document={data === null ? undefined : member.document_id}>

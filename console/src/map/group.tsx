@@ -31,7 +31,15 @@ export function GroupPanel({ id, run, newest, scene, group, onChanged }: Props) 
           All groups
         </Button>
       </div>
-      <Title key={group.id + group.label} id={id} run={run} newest={newest} group={group} colour={scene.looks.value.near(group)} onChanged={onChanged} />
+      <Title
+        key={group.id + group.label}
+        id={id}
+        run={run}
+        newest={newest}
+        group={group}
+        colour={scene.looks.value.near(group)}
+        onChanged={onChanged}
+      />
       <p class="muted small num">
         {counted(group.count, "document")}
         {group.parent && (
@@ -109,8 +117,20 @@ function Title({ id, run, newest, group, colour, onChanged }: Omit<Props, "scene
 
 /** In the newest run for good, in an older one for that run alone. */
 async function rename(id: string, run: string, newest: boolean, group: string, label: string): Promise<void> {
-  if (newest) await take(api.PATCH("/v1/clusters/{cluster_id}/groups/{group_id}", { params: { path: { cluster_id: id, group_id: group } }, body: { label } }));
-  else await take(api.PATCH("/v1/clusters/{cluster_id}/executions/{run_id}/labels", { params: { path: { cluster_id: id, run_id: run } }, body: { labels: { [group]: label } } }));
+  if (newest)
+    await take(
+      api.PATCH("/v1/clusters/{cluster_id}/groups/{group_id}", {
+        params: { path: { cluster_id: id, group_id: group } },
+        body: { label },
+      }),
+    );
+  else
+    await take(
+      api.PATCH("/v1/clusters/{cluster_id}/executions/{run_id}/labels", {
+        params: { path: { cluster_id: id, run_id: run } },
+        body: { labels: { [group]: label } },
+      }),
+    );
 }
 
 function Parts({ scene, group }: { scene: Scene; group: Group }) {
@@ -133,11 +153,15 @@ function Parts({ scene, group }: { scene: Scene; group: Group }) {
 function Deeds({ id, scene, group, onChanged }: Pick<Props, "id" | "scene" | "group" | "onChanged">) {
   const [merging, setMerging] = useState(false);
   const path = { cluster_id: id, group_id: group.id };
-  const { data, reload } = useLoad(`${id}/${group.id}`, (signal) => take(api.GET("/v1/clusters/{cluster_id}/groups/{group_id}", { params: { path }, signal })));
+  const { data, reload } = useLoad(`${id}/${group.id}`, (signal) =>
+    take(api.GET("/v1/clusters/{cluster_id}/groups/{group_id}", { params: { path }, signal })),
+  );
   const pinned = data?.pinned ?? false;
   const pin = async () => {
     try {
-      await take(api.PATCH("/v1/clusters/{cluster_id}/groups/{group_id}", { params: { path }, body: { pinned: !pinned } }));
+      await take(
+        api.PATCH("/v1/clusters/{cluster_id}/groups/{group_id}", { params: { path }, body: { pinned: !pinned } }),
+      );
       tell(pinned ? "Later runs may name it anew" : "Later runs keep its name");
       reload();
     } catch (error) {
@@ -146,7 +170,11 @@ function Deeds({ id, scene, group, onChanged }: Pick<Props, "id" | "scene" | "gr
   };
   const unmerge = async (part: string) => {
     try {
-      await take(api.POST("/v1/clusters/{cluster_id}/groups/{group_id}/unmerge", { params: { path: { cluster_id: id, group_id: part } } }));
+      await take(
+        api.POST("/v1/clusters/{cluster_id}/groups/{group_id}/unmerge", {
+          params: { path: { cluster_id: id, group_id: part } },
+        }),
+      );
       tell("The two are apart again");
       reload();
       onChanged();
@@ -154,7 +182,9 @@ function Deeds({ id, scene, group, onChanged }: Pick<Props, "id" | "scene" | "gr
       complain(error);
     }
   };
-  const siblings = scene.groups.value.all.filter((other) => other !== group && other.parent === group.parent && other.children.length === 0);
+  const siblings = scene.groups.value.all.filter(
+    (other) => other !== group && other.parent === group.parent && other.children.length === 0,
+  );
   return (
     <div class="row">
       <Button icon="pin" aria-pressed={pinned} onClick={() => void pin()}>
@@ -170,18 +200,39 @@ function Deeds({ id, scene, group, onChanged }: Pick<Props, "id" | "scene" | "gr
           Take {part} out
         </Button>
       ))}
-      {merging && <Merge id={id} scene={scene} group={group} siblings={siblings} onClose={() => setMerging(false)} onChanged={onChanged} />}
+      {merging && (
+        <Merge
+          id={id}
+          scene={scene}
+          group={group}
+          siblings={siblings}
+          onClose={() => setMerging(false)}
+          onChanged={onChanged}
+        />
+      )}
     </div>
   );
 }
 
-function Merge({ id, scene, group, siblings, onClose, onChanged }: Pick<Props, "id" | "scene" | "group" | "onChanged"> & { siblings: readonly Group[]; onClose: () => void }) {
+function Merge({
+  id,
+  scene,
+  group,
+  siblings,
+  onClose,
+  onChanged,
+}: Pick<Props, "id" | "scene" | "group" | "onChanged"> & { siblings: readonly Group[]; onClose: () => void }) {
   const [into, setInto] = useState(nearest(group, siblings).id);
   const [busy, setBusy] = useState(false);
   const merge = async () => {
     setBusy(true);
     try {
-      await take(api.POST("/v1/clusters/{cluster_id}/groups/{group_id}/merge", { params: { path: { cluster_id: id, group_id: group.id } }, body: { into } }));
+      await take(
+        api.POST("/v1/clusters/{cluster_id}/groups/{group_id}/merge", {
+          params: { path: { cluster_id: id, group_id: group.id } },
+          body: { into },
+        }),
+      );
       tell(`${group.label} is a part of ${scene.groups.peek().find(into)?.label ?? into} now`);
       scene.choose(scene.groups.peek().find(into));
       onClose();
@@ -201,7 +252,10 @@ function Merge({ id, scene, group, siblings, onClose, onChanged }: Pick<Props, "
   );
   return (
     <Dialog title={`Merge ${group.label}`} onClose={onClose} actions={actions}>
-      <Field label="Into" hint="The group becomes a part of this one, now and in the runs to come. It can be taken out again.">
+      <Field
+        label="Into"
+        hint="The group becomes a part of this one, now and in the runs to come. It can be taken out again."
+      >
         {(wiring) => (
           <select {...wiring} value={into} onChange={(event) => setInto(event.currentTarget.value)}>
             {siblings.map((other) => (
@@ -218,6 +272,9 @@ function Merge({ id, scene, group, siblings, onClose, onChanged }: Pick<Props, "
 
 /** What is most likely meant: the one beside it. */
 function nearest(group: Group, others: readonly Group[]): Group {
-  const distance = ({ centre }: Group) => (centre === null || group.centre === null ? Infinity : Math.hypot(centre.x - group.centre.x, centre.y - group.centre.y));
+  const distance = ({ centre }: Group) =>
+    centre === null || group.centre === null
+      ? Infinity
+      : Math.hypot(centre.x - group.centre.x, centre.y - group.centre.y);
   return others.reduce((best, other) => (distance(other) < distance(best) ? other : best));
 }

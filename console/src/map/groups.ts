@@ -116,7 +116,10 @@ export class Looks {
     groups: readonly Group[],
     private readonly ground: Ground,
   ) {
-    const found = looks(groups.map(({ centre }) => centre ?? { x: 0, y: 0 }), ground);
+    const found = looks(
+      groups.map(({ centre }) => centre ?? { x: 0, y: 0 }),
+      ground,
+    );
     this.byId = new Map(groups.map(({ id }, number) => [id, found[number]!]));
   }
 
@@ -131,8 +134,10 @@ export class Looks {
 
   /** The look of a group of another level: of the one here that it is part of, or that is part of it. */
   near(group: Group): string {
-    for (let each: Group | null = group; each !== null; each = each.parent) if (this.byId.has(each.id)) return this.css(each);
-    for (let each: Group | undefined = group; each !== undefined; each = each.children[0]) if (this.byId.has(each.id)) return this.css(each);
+    for (let each: Group | null = group; each !== null; each = each.parent)
+      if (this.byId.has(each.id)) return this.css(each);
+    for (let each: Group | undefined = group; each !== undefined; each = each.children[0])
+      if (this.byId.has(each.id)) return this.css(each);
     return this.css(null);
   }
 }

@@ -30,7 +30,10 @@ function Unmapped({ id, error, onRetry }: { id: string; error: unknown; onRetry:
   const none = error instanceof ApiError && (error.status === 404 || error.status === 400);
   if (!none) return <ErrorState error={error} onRetry={onRetry} />;
   return (
-    <EmptyState title="There is no map" action={<LinkButton href={href(["clusters", id])}>To the definition</LinkButton>}>
+    <EmptyState
+      title="There is no map"
+      action={<LinkButton href={href(["clusters", id])}>To the definition</LinkButton>}
+    >
       {error.message}
     </EmptyState>
   );
@@ -58,14 +61,19 @@ function RunMap({ id, loaded, reload }: Props) {
     <div class="map">
       <Bar id={id} loaded={loaded} scene={scene} />
       <Stage id={id} run={run.run_id} name={name} scene={scene} />
-      <aside aria-label="What the map shows" class={group !== null || selection !== null || point !== null ? "open" : ""}>
+      <aside
+        aria-label="What the map shows"
+        class={group !== null || selection !== null || point !== null ? "open" : ""}
+      >
         {selection !== null && <Chosen id={id} run={run.run_id} scene={scene} selection={selection} />}
         {point !== null && (
           <section class="card picked-card" aria-label="Document">
             <PointDocument id={id} run={run.run_id} scene={scene} point={point} />
           </section>
         )}
-        {group !== null && <GroupPanel id={id} run={run.run_id} newest={newest} scene={scene} group={group} onChanged={reload} />}
+        {group !== null && (
+          <GroupPanel id={id} run={run.run_id} newest={newest} scene={scene} group={group} onChanged={reload} />
+        )}
         {group === null && selection === null && <GroupList scene={scene} />}
       </aside>
     </div>
@@ -85,7 +93,11 @@ function Bar({ id, loaded: { name, run, runs }, scene }: { id: string; loaded: L
         {name}
         <span class="hidden">: map</span>
       </h1>
-      <select aria-label="Run" value={run.run_id} onChange={(event) => setQuery({ ...leave, run: event.currentTarget.value })}>
+      <select
+        aria-label="Run"
+        value={run.run_id}
+        onChange={(event) => setQuery({ ...leave, run: event.currentTarget.value })}
+      >
         {all.map((each) => (
           <option key={each.run_id} value={each.run_id}>
             {runName(each)}
@@ -93,7 +105,13 @@ function Bar({ id, loaded: { name, run, runs }, scene }: { id: string; loaded: L
         ))}
       </select>
       {depth > 1 && (
-        <select aria-label="Level of groups" value={level} onChange={(event) => setQuery({ level: event.currentTarget.value === "zoom" ? null : event.currentTarget.value })}>
+        <select
+          aria-label="Level of groups"
+          value={level}
+          onChange={(event) =>
+            setQuery({ level: event.currentTarget.value === "zoom" ? null : event.currentTarget.value })
+          }
+        >
           <option value="zoom">Finer as one zooms in (now {scene.shown.value + 1})</option>
           {Array.from({ length: depth }, (_, number) => (
             <option key={number} value={String(number)}>
@@ -151,7 +169,8 @@ function useAddress(scene: Scene): void {
   }, [group, groups]);
   useEffect(() => {
     const [x, y, zoom] = view.split(",").map(Number);
-    if (view !== told && view !== ",," && [x, y, zoom].every(Number.isFinite)) scene.look({ x: x!, y: y!, zoom: zoom! });
+    if (view !== told && view !== ",," && [x, y, zoom].every(Number.isFinite))
+      scene.look({ x: x!, y: y!, zoom: zoom! });
   }, [view]);
   useEffect(() => {
     scene.onRest = (seen: View) => {

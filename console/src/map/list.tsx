@@ -13,13 +13,25 @@ export function GroupList({ scene }: { scene: Scene }) {
   const [more, setMore] = useState(1);
   const groups = scene.groups.value;
   const words = wanted.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = (words.length === 0 ? groups.on(scene.shown.value) : groups.all).filter((group) => matches(group, words));
+  const found = (words.length === 0 ? groups.on(scene.shown.value) : groups.all).filter((group) =>
+    matches(group, words),
+  );
   const largest = Math.max(1, ...found.map((group) => group.count));
   return (
     <section aria-label="Groups" class="stack tight">
-      <input type="search" placeholder="Find a group" aria-label="Find a group by label, id or keyword" value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} />
+      <input
+        type="search"
+        placeholder="Find a group"
+        aria-label="Find a group by label, id or keyword"
+        value={wanted}
+        onInput={(event) => setWanted(event.currentTarget.value)}
+      />
       {found.length === 0 && (
-        <EmptyState title="No group">{words.length > 0 ? "No label, id or keyword has these words." : "The run found no groups: all of its documents are in none."}</EmptyState>
+        <EmptyState title="No group">
+          {words.length > 0
+            ? "No label, id or keyword has these words."
+            : "The run found no groups: all of its documents are in none."}
+        </EmptyState>
       )}
       <ul class="groups">
         {found.slice(0, more * SHOWN).map((group) => (
@@ -37,7 +49,10 @@ export function GroupList({ scene }: { scene: Scene }) {
               <span class="cut">{group.label}</span>
               {group.proposed && <span class="chip">new</span>}
               <span class="num muted">{count(group.count)}</span>
-              <i class="share" style={{ width: `${(100 * group.count) / largest}%`, background: scene.looks.value.near(group) }} />
+              <i
+                class="share"
+                style={{ width: `${(100 * group.count) / largest}%`, background: scene.looks.value.near(group) }}
+              />
             </button>
           </li>
         ))}

@@ -26,9 +26,18 @@ export function GroupMembers({ run, group, total }: { run: string; group: string
   const [field, setField] = useState("");
   const [operator, setOperator] = useState<string>("contains");
   const [value, setValue] = useState("");
-  const filter = useSettled(field !== "" && value !== "" ? JSON.stringify({ field: `metadata.${field}`, operator, value: typed(operator, value) }) : "");
+  const filter = useSettled(
+    field !== "" && value !== ""
+      ? JSON.stringify({ field: `metadata.${field}`, operator, value: typed(operator, value) })
+      : "",
+  );
   const { data, error, loading, reload } = useLoad(`${run}/${group}/${offset}/${filter}`, (signal) =>
-    readPage(run, group, { offset, limit: PAGE, ...(filter ? { filters: JSON.parse(filter) as unknown } : {}) }, signal),
+    readPage(
+      run,
+      group,
+      { offset, limit: PAGE, ...(filter ? { filters: JSON.parse(filter) as unknown } : {}) },
+      signal,
+    ),
   );
   const known = [...new Set((data?.members ?? []).flatMap(({ metadata }) => Object.keys(metadata)))];
   const change = (apply: () => void) => {
@@ -39,20 +48,35 @@ export function GroupMembers({ run, group, total }: { run: string; group: string
     <section aria-label="Members" class="stack tight">
       <h3>Members</h3>
       <div class="filter" role="group" aria-label="Filter the members">
-        <input list="map-fields" placeholder="field" aria-label="Field of the payload" value={field} onInput={(event) => change(() => setField(event.currentTarget.value.trim()))} />
+        <input
+          list="map-fields"
+          placeholder="field"
+          aria-label="Field of the payload"
+          value={field}
+          onInput={(event) => change(() => setField(event.currentTarget.value.trim()))}
+        />
         <datalist id="map-fields">
           {known.map((name) => (
             <option key={name} value={name} />
           ))}
         </datalist>
-        <select aria-label="Comparison" value={operator} onChange={(event) => change(() => setOperator(event.currentTarget.value))}>
+        <select
+          aria-label="Comparison"
+          value={operator}
+          onChange={(event) => change(() => setOperator(event.currentTarget.value))}
+        >
           {OPERATORS.map(([name, title]) => (
             <option key={name} value={name}>
               {title}
             </option>
           ))}
         </select>
-        <input placeholder="value" aria-label="Value" value={value} onInput={(event) => change(() => setValue(event.currentTarget.value))} />
+        <input
+          placeholder="value"
+          aria-label="Value"
+          value={value}
+          onInput={(event) => change(() => setValue(event.currentTarget.value))}
+        />
       </div>
       {error !== null && <ErrorState error={error} onRetry={reload} />}
       {data === null && error === null && <Skeleton />}
@@ -76,14 +100,28 @@ function typed(operator: string, value: string): unknown {
 
 export async function readPage(run: string, group: string, asked: Record<string, unknown>, signal: AbortSignal) {
   const body = { cluster_id: group, include_centroids: false, include_members: true, ...asked };
-  const { members, total_members } = await take(api.POST("/v1/clusters/{cluster_id}/data", { params: { path: { cluster_id: run } }, body: body as never, signal }));
+  const { members, total_members } = await take(
+    api.POST("/v1/clusters/{cluster_id}/data", { params: { path: { cluster_id: run } }, body: body as never, signal }),
+  );
   return { members: members as Row[], total: total_members };
 }
 
 /** Those at the group's middle, and those at its rim. */
-export function Extremes({ run, group, total, sorted }: { run: string; group: string; total: number; sorted: boolean }) {
+export function Extremes({
+  run,
+  group,
+  total,
+  sorted,
+}: {
+  run: string;
+  group: string;
+  total: number;
+  sorted: boolean;
+}) {
   const [far, setFar] = useState(false);
-  const { data, error } = useLoad(`${run}/${group}/${far}/${total}`, (signal) => readExtreme(run, group, total, far, sorted, signal));
+  const { data, error } = useLoad(`${run}/${group}/${far}/${total}`, (signal) =>
+    readExtreme(run, group, total, far, sorted, signal),
+  );
   return (
     <section aria-label="Nearest and farthest members" class="stack tight">
       <div class="tabs" role="group" aria-label="Which members">
@@ -95,7 +133,11 @@ export function Extremes({ run, group, total, sorted }: { run: string; group: st
         </button>
       </div>
       {error !== null && <ErrorState error={error} />}
-      <div class="cards">{data?.members.map((member) => <DocumentCard key={member.document_id} member={member} />)}</div>
+      <div class="cards">
+        {data?.members.map((member) => (
+          <DocumentCard key={member.document_id} member={member} />
+        ))}
+      </div>
     </section>
   );
 }
@@ -103,8 +145,21 @@ export function Extremes({ run, group, total, sorted }: { run: string; group: st
 const EXTREMES = 4;
 
 /** A group's file is sorted by distance; of groups that are several, the service sorts. */
-async function readExtreme(run: string, group: string, total: number, far: boolean, sorted: boolean, signal: AbortSignal) {
-  if (!sorted) return readPage(run, group, { limit: EXTREMES, sort: { field: "distance_to_centroid", direction: far ? "desc" : "asc" } }, signal);
+async function readExtreme(
+  run: string,
+  group: string,
+  total: number,
+  far: boolean,
+  sorted: boolean,
+  signal: AbortSignal,
+) {
+  if (!sorted)
+    return readPage(
+      run,
+      group,
+      { limit: EXTREMES, sort: { field: "distance_to_centroid", direction: far ? "desc" : "asc" } },
+      signal,
+    );
   const offset = far ? Math.max(0, total - EXTREMES) : 0;
   const page = await readPage(run, group, { limit: EXTREMES, offset }, signal);
   return far ? { ...page, members: page.members.reverse() } : page;
@@ -114,7 +169,9 @@ async function readExtreme(run: string, group: string, total: number, far: boole
 export function NumberedMembers({ id, run, numbers }: { id: string; run: string; numbers: readonly number[] }) {
   const [offset, setOffset] = useState(0);
   const page = numbers.slice(offset, offset + PAGE);
-  const { data, error, loading, reload } = useLoad(`${run}/${page.join()}`, (signal) => readMembers(id, run, page, signal));
+  const { data, error, loading, reload } = useLoad(`${run}/${page.join()}`, (signal) =>
+    readMembers(id, run, page, signal),
+  );
   if (error !== null) return <ErrorState error={error} onRetry={reload} />;
   if (data === null) return <Skeleton />;
   return (
@@ -133,10 +190,10 @@ function Rows({ rows, busy }: { rows: readonly Row[]; busy: boolean }) {
           <Foldable
             summary={
               <>
-              <span class="cut">{titleOf(member)}</span>
-              <span class="num muted" title="Distance to the group's middle">
-                {member.distance_to_centroid.toPrecision(3)}
-              </span>
+                <span class="cut">{titleOf(member)}</span>
+                <span class="num muted" title="Distance to the group's middle">
+                  {member.distance_to_centroid.toPrecision(3)}
+                </span>
               </>
             }
           >
@@ -160,6 +217,8 @@ function Foldable({ summary, children }: { summary: ComponentChildren; children:
 }
 
 function titleOf({ document_id, metadata }: Row): string {
-  const title = ["title", "name", "text", "caption"].map((name) => metadata[name]).find((value) => typeof value === "string" && value !== "");
+  const title = ["title", "name", "text", "caption"]
+    .map((name) => metadata[name])
+    .find((value) => typeof value === "string" && value !== "");
   return title === undefined ? document_id : String(title);
 }

@@ -22,7 +22,8 @@ let measuring: CanvasRenderingContext2D | null = null;
 /** Which names are shown where their middles are, in pixels. `first` comes before the others. */
 export function placeNames(groups: readonly Group[], camera: Camera, first: Group | null): Placed[] {
   const placed: (Placed & { half: number })[] = [];
-  const candidates = first !== null && first.anchor !== null ? [first, ...groups.filter((group) => group !== first)] : groups;
+  const candidates =
+    first !== null && first.anchor !== null ? [first, ...groups.filter((group) => group !== first)] : groups;
   for (const group of candidates) {
     if (group.anchor === null) continue;
     const at = camera.toScreen(group.anchor);

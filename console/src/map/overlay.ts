@@ -26,7 +26,10 @@ export class Overlay {
   }
 
   loop(path: readonly Spot[]): void {
-    this.path.setAttribute("d", path.map(({ x, y }, number) => `${number === 0 ? "M" : "L"}${x} ${y}`).join("") + (path.length > 0 ? "Z" : ""));
+    this.path.setAttribute(
+      "d",
+      path.map(({ x, y }, number) => `${number === 0 ? "M" : "L"}${x} ${y}`).join("") + (path.length > 0 ? "Z" : ""),
+    );
   }
 
   /** Put each ring around a place, or away. */

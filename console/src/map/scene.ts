@@ -130,7 +130,8 @@ export class Scene {
   /** Look from there, at once or gliding. */
   look(view: View, glide = false): void {
     if (this.points === null) this.wanted = view;
-    else if (glide && !matchMedia("(prefers-reduced-motion: reduce)").matches) this.glide = { from: this.camera.view, to: view, start: performance.now() };
+    else if (glide && !matchMedia("(prefers-reduced-motion: reduce)").matches)
+      this.glide = { from: this.camera.view, to: view, start: performance.now() };
     else this.camera.look(view);
     this.redraw();
   }
@@ -170,7 +171,11 @@ export class Scene {
     if (this.points === null) return -1;
     const chosen = this.chosen.peek();
     const hidden = (group: number) => chosen !== null && !isWithin(this.owners[group] ?? null, chosen);
-    return this.points.nearest(this.camera.toMap(at), REACH_PIXELS / this.camera.scale, chosen === null ? () => false : hidden);
+    return this.points.nearest(
+      this.camera.toMap(at),
+      REACH_PIXELS / this.camera.scale,
+      chosen === null ? () => false : hidden,
+    );
   }
 
   /** The group that a point is told to be of, on the present level. */
@@ -194,7 +199,9 @@ export class Scene {
     const points = this.points.within(path.map((place) => this.camera.toMap(place)));
     const counts = new Map<Group | null, number>();
     for (const point of points) counts.set(this.groupOf(point), (counts.get(this.groupOf(point)) ?? 0) + 1);
-    const shares = [...counts].map(([group, count]) => ({ group, count })).sort((one, other) => other.count - one.count);
+    const shares = [...counts]
+      .map(([group, count]) => ({ group, count }))
+      .sort((one, other) => other.count - one.count);
     this.selection.value = points.length === 0 ? null : { points, shares };
     this.mark();
   }
@@ -282,7 +289,8 @@ export class Scene {
     const table = new Uint8Array(4 * names.length);
     this.owners.forEach((group, number) => {
       const { colour, shape } = looks.of(group);
-      const strength = chosen === null ? (group === null ? FULL >> 1 : FULL) : isWithin(finest[number]!, chosen) ? FULL : FAINT;
+      const strength =
+        chosen === null ? (group === null ? FULL >> 1 : FULL) : isWithin(finest[number]!, chosen) ? FULL : FAINT;
       table.set([...colour, 4 * strength + shape], 4 * number);
     });
     this.renderer?.look(table);
@@ -301,7 +309,10 @@ export class Scene {
   private flyTo(group: Group): void {
     const points = this.points;
     if (points === null) return;
-    const finest = this.groups.peek().owners(points.names, Infinity).map((each) => isWithin(each, group));
+    const finest = this.groups
+      .peek()
+      .owners(points.names, Infinity)
+      .map((each) => isWithin(each, group));
     const xs: number[] = [];
     const ys: number[] = [];
     const step = Math.max(1, Math.floor(points.loaded / 200_000));
@@ -383,7 +394,11 @@ export class Scene {
     const share = Math.min(1, (now - start) / GLIDE_MILLISECONDS);
     const eased = 1 - (1 - share) ** 3;
     const between = (a: number, b: number) => a + (b - a) * eased;
-    this.camera.look({ x: between(from.x, to.x), y: between(from.y, to.y), zoom: from.zoom * (to.zoom / from.zoom) ** eased });
+    this.camera.look({
+      x: between(from.x, to.x),
+      y: between(from.y, to.y),
+      zoom: from.zoom * (to.zoom / from.zoom) ** eased,
+    });
     if (share === 1) this.glide = null;
     this.dirty = true;
     this.moved = performance.now();
@@ -402,9 +417,17 @@ export class Scene {
 
   /** Many points are small and let others through; zooming in makes them larger. */
   private brush(count: number): Brush {
-    const size = Math.min(14, Math.max(1.3, 24 * Math.max(1, count) ** -0.2) * Math.max(1, this.camera.view.zoom) ** 0.3);
-    const covered = (count * size ** 2) / (this.camera.width * this.camera.height * Math.max(1, this.camera.view.zoom) ** 1.2);
-    return { size: size * this.ratio, opacity: Math.max(0.3, 0.9 / (1 + 0.35 * covered)), marking: this.selection.peek() !== null };
+    const size = Math.min(
+      14,
+      Math.max(1.3, 24 * Math.max(1, count) ** -0.2) * Math.max(1, this.camera.view.zoom) ** 0.3,
+    );
+    const covered =
+      (count * size ** 2) / (this.camera.width * this.camera.height * Math.max(1, this.camera.view.zoom) ** 1.2);
+    return {
+      size: size * this.ratio,
+      opacity: Math.max(0.3, 0.9 / (1 + 0.35 * covered)),
+      marking: this.selection.peek() !== null,
+    };
   }
 
   private names(): Placed[] {

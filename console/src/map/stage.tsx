@@ -28,7 +28,16 @@ export function Stage({ id, run, name, scene }: Props) {
   looping.current = loops;
   useEffect(() => scene.mount(canvas.current!), [scene]);
   useEffect(() => follow(stage.current!, scene), [scene]);
-  useEffect(() => attach(stage.current!, scene, () => looping.current, () => setLoops(false)), [scene]);
+  useEffect(
+    () =>
+      attach(
+        stage.current!,
+        scene,
+        () => looping.current,
+        () => setLoops(false),
+      ),
+    [scene],
+  );
   useGround(scene);
   const { loaded, total } = scene.progress.value;
   const lost = scene.drawing.value;
@@ -53,7 +62,9 @@ export function Stage({ id, run, name, scene }: Props) {
       <div class="ring picked" hidden />
       {lost === "none" && (
         <div class="over" data-controls>
-          <EmptyState title="The map cannot be drawn">This browser has no WebGL 2. The groups and their members are in the list beside.</EmptyState>
+          <EmptyState title="The map cannot be drawn">
+            This browser has no WebGL 2. The groups and their members are in the list beside.
+          </EmptyState>
         </div>
       )}
       {lost === "lost" && <div class="over note">The graphics processor was lost; the map returns with it.</div>}
@@ -67,13 +78,19 @@ export function Stage({ id, run, name, scene }: Props) {
         <Button icon="plus" label="Zoom in (+)" onClick={() => scene.zoomBy(ZOOM_STEP)} />
         <Button icon="minus" label="Zoom out (−)" onClick={() => scene.zoomBy(1 / ZOOM_STEP)} />
         <Button icon="fit" label="See all (0)" onClick={() => scene.look(scene.camera.home, true)} />
-        <Button icon="lasso" label="Select with a loop (or drag with Shift)" aria-pressed={loops} onClick={() => setLoops(!loops)} />
+        <Button
+          icon="lasso"
+          label="Select with a loop (or drag with Shift)"
+          aria-pressed={loops}
+          onClick={() => setLoops(!loops)}
+        />
       </div>
       <div class="foot" data-controls role="status">
         {loaded < total || total === 0 ? `${count(loaded)} of ${count(total)} documents` : told(scene)}
       </div>
       <p class="hidden" id="map-help">
-        Arrow keys move the map, plus and minus zoom, 0 shows all, Escape takes back what is chosen. The list of groups after the map offers the same.
+        Arrow keys move the map, plus and minus zoom, 0 shows all, Escape takes back what is chosen. The list of groups
+        after the map offers the same.
       </p>
     </div>
   );
@@ -82,7 +99,8 @@ export function Stage({ id, run, name, scene }: Props) {
 function told(scene: Scene): string {
   const { points } = scene;
   const members = points!.members;
-  const drawn = members > points!.total ? `${count(points!.total)} of ${count(members)} documents` : counted(members, "document");
+  const drawn =
+    members > points!.total ? `${count(points!.total)} of ${count(members)} documents` : counted(members, "document");
   const { noise } = scene.groups.value;
   return `${drawn} · ${counted(scene.groups.value.on(scene.shown.value).length, "group")}${noise > 0 ? ` · ${count(noise)} in none` : ""}`;
 }
@@ -97,7 +115,8 @@ function follow(stage: HTMLElement, scene: Scene): () => void {
 function attach(stage: HTMLElement, scene: Scene, drawsLoops: () => boolean, onLooped: () => void): () => void {
   const rings = [...stage.querySelectorAll<HTMLElement>(".ring")];
   const overlay = new Overlay(stage.querySelector(".names")!, stage.querySelector(".loop path")!, rings);
-  const spot = (point: number | null | undefined) => (point === null || point === undefined ? null : scene.camera.toScreen(scene.points!.spot(point)));
+  const spot = (point: number | null | undefined) =>
+    point === null || point === undefined ? null : scene.camera.toScreen(scene.points!.spot(point));
   scene.onFrame = (names) => {
     overlay.names(names, scene.looks.peek(), scene.standsOut);
     overlay.circle([spot(scene.hovered.peek()?.point), spot(scene.picked.peek())]);
@@ -145,7 +164,8 @@ function useGround(scene: Scene): void {
   const chosen = theme.value;
   useEffect(() => {
     const system = matchMedia("(prefers-color-scheme: dark)");
-    const apply = () => scene.setGround(chosen === "dark" || (chosen === "system" && system.matches) ? "dark" : "light");
+    const apply = () =>
+      scene.setGround(chosen === "dark" || (chosen === "system" && system.matches) ? "dark" : "light");
     apply();
     system.addEventListener("change", apply);
     return () => system.removeEventListener("change", apply);

@@ -21,7 +21,9 @@ export function Bars({ label, rows }: Props) {
           <span class="num">{value.toLocaleString()}</span>
         </li>
       ))}
-      {rest.length > 0 && <li class="muted small">{`and ${rest.length.toLocaleString()} smaller ones, down to ${rest.at(-1)!.value.toLocaleString()}`}</li>}
+      {rest.length > 0 && (
+        <li class="muted small">{`and ${rest.length.toLocaleString()} smaller ones, down to ${rest.at(-1)!.value.toLocaleString()}`}</li>
+      )}
     </ul>
   );
 }

@@ -19,7 +19,8 @@ export function Chart({ title, points, show }: Props) {
   const values = points.map((point) => point.value);
   const [least, most] = [Math.min(...values), Math.max(...values)];
   const x = (index: number) => EDGE.left + (index / (points.length - 1)) * (WIDTH - EDGE.left - EDGE.right);
-  const y = (value: number) => EDGE.top + (most === least ? 0.5 : (most - value) / (most - least)) * (HEIGHT - EDGE.top - EDGE.bottom);
+  const y = (value: number) =>
+    EDGE.top + (most === least ? 0.5 : (most - value) / (most - least)) * (HEIGHT - EDGE.top - EDGE.bottom);
   const line = points.map((point, index) => `${x(index).toFixed(1)},${y(point.value).toFixed(1)}`).join(" ");
   const told = `${title} over ${points.length} runs: from ${show(values[0]!)} to ${show(values.at(-1)!)}`;
   return (

@@ -88,7 +88,7 @@ def numbered(artifacts: Artifacts, numbers: Sequence[int]) -> list[dict[str, Any
     if beyond := [number for number in numbers if number >= total]:
         raise BadRequest(f"there is no member {beyond[0]}: the run has {total:,}, numbered from 0")
     chosen, places = np.unique(np.array(numbers, np.int64), return_inverse=True)
-    found = list(_members(artifacts.chosen_members(chosen, FIELDS.names)))
+    found = list(members_of(artifacts.chosen_members(chosen, FIELDS.names)))
     return [{"number": number, **found[place]} for number, place in zip(numbers, places, strict=True)]
 
 

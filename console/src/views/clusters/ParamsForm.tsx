@@ -24,7 +24,14 @@ export function ParamsForm({ params, values, faults, onChange }: Props) {
     <div class="grid">
       {params.map((param) => (
         <Field key={param.name} label={titleOf(param.name)} hint={hintOf(param)} fault={faults[param.name]}>
-          {(wiring) => <Control param={param} value={values[param.name]} wiring={wiring} onChange={(value) => put(param.name, value)} />}
+          {(wiring) => (
+            <Control
+              param={param}
+              value={values[param.name]}
+              wiring={wiring}
+              onChange={(value) => put(param.name, value)}
+            />
+          )}
         </Field>
       ))}
     </div>
@@ -39,7 +46,8 @@ interface ControlProps {
 }
 
 function Control({ param, value, wiring, onChange }: ControlProps) {
-  if (param.kind === "boolean" || param.choices.length > 0) return <Choice param={param} value={value} wiring={wiring} onChange={onChange} />;
+  if (param.kind === "boolean" || param.choices.length > 0)
+    return <Choice param={param} value={value} wiring={wiring} onChange={onChange} />;
   return <Written param={param} value={value} wiring={wiring} onChange={onChange} />;
 }
 
@@ -50,7 +58,7 @@ function Written({ param, value, wiring, onChange }: ControlProps) {
   const shared = {
     ...wiring,
     value: text,
-    placeholder: param.standard === null ? "none" : String(param.standard),
+    placeholder: param.standard === null ? "not set" : String(param.standard),
     onInput: (event: { currentTarget: HTMLInputElement }) => {
       setTyped(event.currentTarget.value);
       onChange(meaningOf(param, event.currentTarget.value));
@@ -61,13 +69,18 @@ function Written({ param, value, wiring, onChange }: ControlProps) {
   return <input {...shared} type="number" step={step} min={param.least ?? undefined} max={param.most ?? undefined} />;
 }
 
-const shown = (value: unknown) => (value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
+const shown = (value: unknown) =>
+  value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
 const same = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
 
 function Choice({ param, value, wiring, onChange }: ControlProps) {
   const choices = param.kind === "boolean" ? [true, false] : param.choices;
   return (
-    <select {...wiring} value={value === undefined ? "" : String(value)} onChange={(event) => onChange(choices.find((each) => String(each) === event.currentTarget.value))}>
+    <select
+      {...wiring}
+      value={value === undefined ? "" : String(value)}
+      onChange={(event) => onChange(choices.find((each) => String(each) === event.currentTarget.value))}
+    >
       <option value="">{param.standard === null ? "standard" : `standard (${wordOf(param.standard)})`}</option>
       {choices.map((each) => (
         <option key={String(each)} value={String(each)}>

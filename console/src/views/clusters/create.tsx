@@ -26,7 +26,13 @@ const REDUCTIONS: Record<Reduction, { title: string; schema: string }> = {
   tsne: { title: "t-SNE", schema: "TSNEParams" },
 };
 /** Options of a `vector_config` that have controls of their own, or belong to its parts. */
-const ELSEWHERE = new Set(["feature_extractor_name", "feature_uri", "clustering_method", "algorithm_params", "dimensionality_reduction"]);
+const ELSEWHERE = new Set([
+  "feature_extractor_name",
+  "feature_uri",
+  "clustering_method",
+  "algorithm_params",
+  "dimensionality_reduction",
+]);
 
 /** Writes a definition, with a look at what would come of it. */
 export function CreateDialog({ onClose }: { onClose: () => void }) {
@@ -36,14 +42,20 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
   const sources = useSources(draft.collections);
   const document = useLoad("document", loadDocument);
   // A single kind of vectors needs no choosing.
-  const written = draft.vector === "" && sources.vectors.length > 0 ? { ...draft, vector: sources.vectors[0]!.name } : draft;
+  const written =
+    draft.vector === "" && sources.vectors.length > 0 ? { ...draft, vector: sources.vectors[0]!.name } : draft;
   const missing = missingIn(written);
   const create = async (runs: boolean) => {
     setBusy(true);
     try {
-      const made = await take(api.POST("/v1/clusters", { body: definitionOf(written) as Schemas["CreateClusterRequest"] }));
+      const made = await take(
+        api.POST("/v1/clusters", { body: definitionOf(written) as Schemas["CreateClusterRequest"] }),
+      );
       const id = made.cluster_id!;
-      if (runs) await take(api.POST("/v1/clusters/{cluster_id}/execute", { params: { path: { cluster_id: id } } })).catch(complain);
+      if (runs)
+        await take(api.POST("/v1/clusters/{cluster_id}/execute", { params: { path: { cluster_id: id } } })).catch(
+          complain,
+        );
       tell(`Created ${made.cluster_name || id}.`);
       go(href(["clusters", id]));
     } catch (refused) {
@@ -53,7 +65,11 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
   };
   const actions = (
     <>
-      {missing !== null && <span class="muted small" style={{ marginRight: "auto", alignSelf: "center" }}>{missing}</span>}
+      {missing !== null && (
+        <span class="muted small" style={{ marginRight: "auto", alignSelf: "center" }}>
+          {missing}
+        </span>
+      )}
       <Button disabled={missing !== null || busy} onClick={() => void create(false)}>
         Create
       </Button>
@@ -67,14 +83,23 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
       {document.error !== null && <ErrorState error={document.error} onRetry={document.reload} />}
       {document.data === null && document.error === null && <Skeleton />}
       {document.data && sources.collections?.length === 0 && <NoDocuments />}
-      {document.data && sources.collections?.length !== 0 && <Form draft={written} document={document.data} sources={sources} error={error} onChange={setDraft} />}
+      {document.data && sources.collections?.length !== 0 && (
+        <Form draft={written} document={document.data} sources={sources} error={error} onChange={setDraft} />
+      )}
     </Dialog>
   );
 }
 
 function NoDocuments() {
   return (
-    <EmptyState title="There are no documents yet" action={<LinkButton kind="primary" href={href(["data"])}>Import documents</LinkButton>}>
+    <EmptyState
+      title="There are no documents yet"
+      action={
+        <LinkButton kind="primary" href={href(["data"])}>
+          Import documents
+        </LinkButton>
+      }
+    >
       A definition groups the documents of a collection. Import a file of them, with their vectors, first.
     </EmptyState>
   );
@@ -98,12 +123,26 @@ function Form({ draft, document, sources, error, onChange }: FormProps) {
           {general}
         </p>
       )}
-      <div class="grid">
+      <div class="grid two">
         <Field label="Name" hint="Unique in its namespace; its id stands for it otherwise." fault={fields.cluster_name}>
-          {(wiring) => <input {...wiring} maxLength={255} value={draft.name} onInput={(event) => put({ name: event.currentTarget.value })} />}
+          {(wiring) => (
+            <input
+              {...wiring}
+              maxLength={255}
+              value={draft.name}
+              onInput={(event) => put({ name: event.currentTarget.value })}
+            />
+          )}
         </Field>
         <Field label="Description" fault={fields.description}>
-          {(wiring) => <input {...wiring} maxLength={4096} value={draft.description} onInput={(event) => put({ description: event.currentTarget.value })} />}
+          {(wiring) => (
+            <input
+              {...wiring}
+              maxLength={4096}
+              value={draft.description}
+              onInput={(event) => put({ description: event.currentTarget.value })}
+            />
+          )}
         </Field>
       </div>
       <Collections sources={sources} chosen={draft.collections} onChange={(collections) => put({ collections })} />
@@ -134,16 +173,26 @@ interface PartProps {
 function Vectors({ draft, document, sources, faults, onPut }: PartProps & { document: ApiDocument; faults: Faults }) {
   const { schema, about, main } = METHODS[draft.method];
   const params = paramsIn(document, schema);
-  const [first, more] = [params.filter(({ name }) => main.includes(name)), params.filter(({ name }) => !main.includes(name))];
-  const options = paramsIn(document, "VectorBasedConfig").filter(({ name }) => !ELSEWHERE.has(name) && !name.endsWith("_parameters"));
+  const [first, more] = [
+    params.filter(({ name }) => main.includes(name)),
+    params.filter(({ name }) => !main.includes(name)),
+  ];
+  const options = paramsIn(document, "VectorBasedConfig").filter(
+    ({ name }) => !ELSEWHERE.has(name) && !name.endsWith("_parameters"),
+  );
   const change = (values: Draft["params"]) => onPut({ params: values });
   return (
     <>
-      <div class="grid">
+      <div class="grid two">
         <Field label="Vectors" hint={hintOfVectors(draft, sources)} fault={faults.feature_extractor_name}>
           {(wiring) => (
             <>
-              <input {...wiring} list="vectors" value={draft.vector} onInput={(event) => onPut({ vector: event.currentTarget.value })} />
+              <input
+                {...wiring}
+                list="vectors"
+                value={draft.vector}
+                onInput={(event) => onPut({ vector: event.currentTarget.value })}
+              />
               <datalist id="vectors">
                 {sources.vectors.map(({ name }) => (
                   <option key={name} value={name} />
@@ -154,7 +203,11 @@ function Vectors({ draft, document, sources, faults, onPut }: PartProps & { docu
         </Field>
         <Field label="Method" hint={about}>
           {(wiring) => (
-            <select {...wiring} value={draft.method} onChange={(event) => onPut({ method: event.currentTarget.value as Method, params: {} })}>
+            <select
+              {...wiring}
+              value={draft.method}
+              onChange={(event) => onPut({ method: event.currentTarget.value as Method, params: {} })}
+            >
               {Object.entries(METHODS).map(([name, { title }]) => (
                 <option key={name} value={name}>
                   {title}
@@ -172,7 +225,12 @@ function Vectors({ draft, document, sources, faults, onPut }: PartProps & { docu
       <details>
         <summary>Before and after: scaling, fewer dimensions, hierarchy, noise, the map</summary>
         <div class="stack">
-          <ParamsForm params={options} values={draft.options} faults={faults} onChange={(values) => onPut({ options: values })} />
+          <ParamsForm
+            params={options}
+            values={draft.options}
+            faults={faults}
+            onChange={(values) => onPut({ options: values })}
+          />
           <ReductionForm draft={draft} document={document} faults={faults} onPut={onPut} />
         </div>
       </details>
@@ -183,7 +241,9 @@ function Vectors({ draft, document, sources, faults, onPut }: PartProps & { docu
 function hintOfVectors({ vector }: Draft, { vectors }: Sources): string {
   const found = vectors.find(({ name }) => name === vector);
   if (found !== undefined) return `${found.dimensions} dimensions`;
-  return vectors.length === 0 ? "By their name; they may come later." : `The collections have: ${vectors.map(({ name }) => name).join(", ")}`;
+  return vectors.length === 0
+    ? "By their name; they may come later."
+    : `The collections have: ${vectors.map(({ name }) => name).join(", ")}`;
 }
 
 interface ReductionProps {
@@ -198,7 +258,11 @@ function ReductionForm({ draft, document, faults, onPut }: ReductionProps) {
     <>
       <Field label="Cluster in fewer dimensions">
         {(wiring) => (
-          <select {...wiring} value={draft.reduction} onChange={(event) => onPut({ reduction: event.currentTarget.value as Reduction, reductionParams: {} })}>
+          <select
+            {...wiring}
+            value={draft.reduction}
+            onChange={(event) => onPut({ reduction: event.currentTarget.value as Reduction, reductionParams: {} })}
+          >
             {Object.entries(REDUCTIONS).map(([name, { title }]) => (
               <option key={name} value={name}>
                 {title}
@@ -208,7 +272,12 @@ function ReductionForm({ draft, document, faults, onPut }: ReductionProps) {
         )}
       </Field>
       {draft.reduction !== "none" && (
-        <ParamsForm params={paramsIn(document, REDUCTIONS[draft.reduction].schema)} values={draft.reductionParams} faults={faults} onChange={(reductionParams) => onPut({ reductionParams })} />
+        <ParamsForm
+          params={paramsIn(document, REDUCTIONS[draft.reduction].schema)}
+          values={draft.reductionParams}
+          faults={faults}
+          onChange={(reductionParams) => onPut({ reductionParams })}
+        />
       )}
     </>
   );
@@ -218,11 +287,19 @@ function Attributes({ draft, sources, onPut }: PartProps) {
   const [text, setText] = useState(draft.attributes.join(", "));
   const write = (written: string) => {
     setText(written);
-    onPut({ attributes: written.split(",").map((part) => part.trim()).filter(Boolean) });
+    onPut({
+      attributes: written
+        .split(",")
+        .map((part) => part.trim())
+        .filter(Boolean),
+    });
   };
   const known = sources.fields.map(({ name }) => name.replace(/^metadata\./, "")).filter((name) => !name.includes("."));
   return (
-    <Field label="Fields" hint={`Dotted paths into the documents' metadata, with commas; up to ten.${known.length > 0 ? ` Seen: ${known.slice(0, 8).join(", ")}` : ""}`}>
+    <Field
+      label="Fields"
+      hint={`Dotted paths into the documents' metadata, with commas; up to ten.${known.length > 0 ? ` Seen: ${known.slice(0, 8).join(", ")}` : ""}`}
+    >
       {(wiring) => <input {...wiring} value={text} onInput={(event) => write(event.currentTarget.value)} />}
     </Field>
   );

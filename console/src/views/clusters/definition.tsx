@@ -9,6 +9,7 @@ import { Confirm } from "../../ui/Dialog";
 import { useLoad } from "../../ui/load";
 import { ErrorState, Skeleton, Status } from "../../ui/states";
 import { Ago, count, counted } from "../../ui/texts";
+import { useTitle } from "../../ui/title";
 import { complain, tell } from "../../ui/toasts";
 import { Running } from "../runs/running";
 import { RunsSection } from "../runs/history";
@@ -21,7 +22,10 @@ import { titleOf } from "./ParamsForm";
 /** A definition: what it says, what it is doing, what came of it so far. */
 export default function DefinitionView({ id }: { id: string }) {
   const path = { cluster_identifier: id };
-  const found = useLoad(id, (signal) => take(api.GET("/v1/clusters/{cluster_identifier}", { params: { path }, signal })));
+  const found = useLoad(id, (signal) =>
+    take(api.GET("/v1/clusters/{cluster_identifier}", { params: { path }, signal })),
+  );
+  useTitle(found.data?.cluster_name ?? id);
   // Counts the runs that have ended while this page is open: what depends on them is read anew.
   const [turn, setTurn] = useState(0);
   if (found.error !== null) return <ErrorState error={found.error} onRetry={found.reload} />;
@@ -46,7 +50,9 @@ export default function DefinitionView({ id }: { id: string }) {
         <RunsSection cluster={cluster} turn={turn} onChanged={changed} />
         <Settings cluster={cluster} />
       </div>
-      {place.value.query.has("edit") && <EditDialog cluster={cluster} onClose={() => setQuery({ edit: null })} onSaved={changed} />}
+      {place.value.query.has("edit") && (
+        <EditDialog cluster={cluster} onClose={() => setQuery({ edit: null })} onSaved={changed} />
+      )}
     </>
   );
 }
@@ -124,8 +130,16 @@ function DeleteDialog({ cluster, onClose }: { cluster: Cluster; onClose: () => v
     }
   };
   return (
-    <Confirm title={`Delete ${name}?`} deed="Delete the definition" busy={busy} onDo={() => void remove()} onClose={onClose}>
-      <p>Its runs, their groups and their files go with it, and the names that you gave to groups. The documents stay.</p>
+    <Confirm
+      title={`Delete ${name}?`}
+      deed="Delete the definition"
+      busy={busy}
+      onDo={() => void remove()}
+      onClose={onClose}
+    >
+      <p>
+        Its runs, their groups and their files go with it, and the names that you gave to groups. The documents stay.
+      </p>
     </Confirm>
   );
 }
@@ -137,7 +151,9 @@ function Facts({ cluster }: { cluster: Cluster }) {
     <dl class="card facts">
       <Fact title="Groups">{count(cluster.num_clusters)}</Fact>
       <Fact title="Documents">{count(documents)}</Fact>
-      <Fact title="In no group">{documents ? `${count(noise)} (${((noise / documents) * 100).toFixed(1)}%)` : "–"}</Fact>
+      <Fact title="In no group">
+        {documents ? `${count(noise)} (${((noise / documents) * 100).toFixed(1)}%)` : "–"}
+      </Fact>
       <Fact title="Method">{methodOf(cluster)}</Fact>
       <Fact title="Collections">
         {cluster.collection_ids.map((name) => (
@@ -164,7 +180,11 @@ function Fact({ title, children }: { title: string; children: ComponentChildren 
 
 /** What the definition says, in full. */
 function Settings({ cluster }: { cluster: Cluster }) {
-  const { clustering_method: _, feature_extractor_name: vectors, ...config } = (cluster.vector_config ?? {}) as Record<string, unknown>;
+  const {
+    clustering_method: _,
+    feature_extractor_name: vectors,
+    ...config
+  } = (cluster.vector_config ?? {}) as Record<string, unknown>;
   const options = Object.entries(config).filter(([key]) => !key.endsWith("_parameters") && key !== "algorithm_params");
   const lines: [string, unknown][] = [
     ...(vectors ? ([["vectors", vectors]] as [string, unknown][]) : []),
@@ -202,4 +222,3 @@ function automatic(cluster: Cluster): string {
   const least = cluster.auto_execute_min_documents;
   return `after new documents${least ? `, from ${counted(least, "document")} on` : ""}, every ${cluster.auto_execute_cooldown_seconds} s at most`;
 }
-

@@ -57,7 +57,9 @@ export function definitionOf(draft: Draft): Json {
     ...(name.trim() && { cluster_name: name.trim() }),
     ...(description.trim() && { description: description.trim() }),
     cluster_type: type,
-    ...(type === "vector" ? { vector_config: vectorConfig(draft) } : { attribute_config: { attributes: draft.attributes } }),
+    ...(type === "vector"
+      ? { vector_config: vectorConfig(draft) }
+      : { attribute_config: { attributes: draft.attributes } }),
     ...(filters && { filters }),
   };
 }

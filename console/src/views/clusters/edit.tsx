@@ -31,10 +31,21 @@ export function EditDialog({ cluster, onClose, onSaved }: Props) {
   const { fields, general } = faultsOf(error);
   const save = async () => {
     const retention = keep === "" ? null : { ...cluster.retention, max_runs: Number(keep) };
-    const changes = { ...(name !== cluster.cluster_name && { name }), description, retention, auto_execute_on_batch: automatic, filters };
+    const changes = {
+      ...(name !== cluster.cluster_name && { name }),
+      description,
+      retention,
+      auto_execute_on_batch: automatic,
+      filters,
+    };
     try {
       const path = { cluster_identifier: cluster.cluster_id };
-      await take(api.PATCH("/v1/clusters/{cluster_identifier}", { params: { path }, body: changes as Schemas["PatchClusterRequest"] }));
+      await take(
+        api.PATCH("/v1/clusters/{cluster_identifier}", {
+          params: { path },
+          body: changes as Schemas["PatchClusterRequest"],
+        }),
+      );
       tell("Saved.");
       onSaved();
       onClose();
@@ -65,16 +76,45 @@ export function EditDialog({ cluster, onClose, onSaved }: Props) {
             {general}
           </p>
         )}
-        <div class="grid">
+        <div class="grid two">
           <Field label="Name" fault={fields.name}>
-            {(wiring) => <input {...wiring} required maxLength={255} value={name} onInput={(event) => setName(event.currentTarget.value)} />}
+            {(wiring) => (
+              <input
+                {...wiring}
+                required
+                maxLength={255}
+                value={name}
+                onInput={(event) => setName(event.currentTarget.value)}
+              />
+            )}
           </Field>
-          <Field label="Keep runs" hint="Ended runs beyond so many go, but for the newest result and those with a name." fault={fields.max_runs}>
-            {(wiring) => <input {...wiring} type="number" min={1} placeholder="all" value={keep} onInput={(event) => setKeep(event.currentTarget.value)} />}
+          <Field
+            label="Keep runs"
+            hint="Ended runs beyond so many go, but for the newest result and those with a name."
+            fault={fields.max_runs}
+          >
+            {(wiring) => (
+              <input
+                {...wiring}
+                type="number"
+                min={1}
+                placeholder="all"
+                value={keep}
+                onInput={(event) => setKeep(event.currentTarget.value)}
+              />
+            )}
           </Field>
         </div>
         <Field label="Description" fault={fields.description}>
-          {(wiring) => <textarea {...wiring} rows={2} maxLength={4096} value={description} onInput={(event) => setDescription(event.currentTarget.value)} />}
+          {(wiring) => (
+            <textarea
+              {...wiring}
+              rows={2}
+              maxLength={4096}
+              value={description}
+              onInput={(event) => setDescription(event.currentTarget.value)}
+            />
+          )}
         </Field>
         <Check label="Run by itself after documents have been written" checked={automatic} onChange={setAutomatic} />
         <details open={filters !== null}>

@@ -1,12 +1,13 @@
+import { useState } from "preact/hooks";
+
 import { api, take } from "../../api/client";
 import type { Cluster, Schemas, Shown } from "../../api/types";
 import { href } from "../../router";
+import { Button } from "../../ui/Button";
 import { useLoad } from "../../ui/load";
 import { ErrorState, Skeleton } from "../../ui/states";
 import { type Column, Table } from "../../ui/Table";
 import { count, counted } from "../../ui/texts";
-import { Button } from "../../ui/Button";
-import { useState } from "preact/hooks";
 
 type Group = Shown<Schemas["ClusterGroup"]>;
 
@@ -25,7 +26,7 @@ export function GroupsSection({ cluster, turn }: { cluster: Cluster; turn: numbe
   if (data === null) return <Skeleton />;
   const groups = (data.groups as Group[]).filter((group) => group.hierarchy_level === 0);
   const branches = data.groups.length - groups.length;
-  const columns = columnsOf(cluster, data.total_documents);
+  const columns = columnsOf(cluster, groups[0]?.member_count ?? 1);
   return (
     <section class="stack tight" aria-label="Groups">
       <div class="row">
@@ -36,9 +37,16 @@ export function GroupsSection({ cluster, turn }: { cluster: Cluster; turn: numbe
         </span>
       </div>
       {groups.length === 0 ? (
-        <p class="notice">Nothing stands close enough together to be a group. Smaller groups may: lower the smallest size.</p>
+        <p class="notice">
+          Nothing stands close enough together to be a group. Smaller groups may: lower the smallest size.
+        </p>
       ) : (
-        <Table caption="Groups" columns={columns} rows={all ? groups : groups.slice(0, SHOWN)} id={(group) => group.cluster_id} />
+        <Table
+          caption="Groups"
+          columns={columns}
+          rows={all ? groups : groups.slice(0, SHOWN)}
+          id={(group) => group.cluster_id}
+        />
       )}
       {!all && groups.length > SHOWN && (
         <div>
@@ -49,7 +57,7 @@ export function GroupsSection({ cluster, turn }: { cluster: Cluster; turn: numbe
   );
 }
 
-function columnsOf(cluster: Cluster, documents: number): readonly Column<Group>[] {
+function columnsOf(cluster: Cluster, largest: number): readonly Column<Group>[] {
   const onMap = cluster.cluster_type === "vector";
   return [
     {
@@ -66,16 +74,21 @@ function columnsOf(cluster: Cluster, documents: number): readonly Column<Group>[
         );
       },
     },
-    { key: "size", title: "Documents", right: true, cell: (group) => <Share of={group.member_count} total={documents} /> },
+    {
+      key: "size",
+      title: "Documents",
+      right: true,
+      cell: (group) => <Size of={group.member_count} largest={largest} />,
+    },
     { key: "keywords", title: "Keywords", cell: (group) => <Keywords group={group} /> },
     { key: "id", title: "Id", cell: (group) => <code class="muted">{group.cluster_id}</code> },
   ];
 }
 
-function Share({ of, total }: { of: number; total: number }) {
+function Size({ of, largest }: { of: number; largest: number }) {
   return (
     <span class="share">
-      <span class="bar" style={{ width: `${total === 0 ? 0 : (of / total) * 100}%` }} />
+      <span class="bar" style={{ width: `${(of / Math.max(1, largest)) * 100}%` }} />
       {count(of)}
     </span>
   );

@@ -12,6 +12,7 @@ import { useLoad, useSettled } from "../../ui/load";
 import { EmptyState, ErrorState, Skeleton, Status } from "../../ui/states";
 import { type Column, Pages, Table } from "../../ui/Table";
 import { Ago, count, counted } from "../../ui/texts";
+import { useTitle } from "../../ui/title";
 import { isBusy } from "./busy";
 import { CreateDialog } from "./create";
 import { METHODS, methodOf } from "./methods";
@@ -21,11 +22,14 @@ const REFRESH_MILLISECONDS = 2_000;
 
 /** Every definition of the namespace, by the list language: what the list endpoint can do, as a page. */
 export default function ClustersView() {
+  useTitle("Clusters");
   const state = readState();
   const body = bodyOf(state);
   const page = { limit: state.limit, offset: state.offset };
   const listed = useLoad(JSON.stringify([body, page]), (signal) =>
-    take(api.POST("/v1/clusters/list", { params: { query: page }, body: body as Schemas["ListClustersRequest"], signal })),
+    take(
+      api.POST("/v1/clusters/list", { params: { query: page }, body: body as Schemas["ListClustersRequest"], signal }),
+    ),
   );
   const [showsCode, showCode] = useState(false);
   const { query } = place.value;
@@ -52,8 +56,15 @@ export default function ClustersView() {
       )}
       {listed.error !== null && <ErrorState error={listed.error} onRetry={listed.reload} />}
       {listed.data === null && listed.error === null && <Skeleton />}
-      {listed.data && <Rows rows={rows} total={listed.data.total_count} state={state} everything={listed.data.stats.total_clusters} />}
-      {showsCode && <CodeDialog asked={{ path: "/v1/clusters/list", query: page, body, method: "list_clusters" }} onClose={() => showCode(false)} />}
+      {listed.data && (
+        <Rows rows={rows} total={listed.data.total_count} state={state} everything={listed.data.stats.total_clusters} />
+      )}
+      {showsCode && (
+        <CodeDialog
+          asked={{ path: "/v1/clusters/list", query: page, body, method: "list_clusters" }}
+          onClose={() => showCode(false)}
+        />
+      )}
       {query.has("new") && <CreateDialog onClose={() => setQuery({ new: null })} />}
     </>
   );
@@ -61,8 +72,14 @@ export default function ClustersView() {
 
 function Summary({ stats }: { stats: Schemas["ClusterListStats"] }) {
   const statuses = Object.entries(stats.clusters_by_status).map(([status, many]) => `${many} ${status.toLowerCase()}`);
-  const parts = [counted(stats.total_clusters, "definition"), ...statuses, `${counted(stats.total_documents, "document")} in groups`];
-  return <p class="muted small">{stats.total_clusters === 0 ? "Groups of documents, found and kept" : parts.join(" · ")}</p>;
+  const parts = [
+    counted(stats.total_clusters, "definition"),
+    ...statuses,
+    `${counted(stats.total_documents, "document")} in groups`,
+  ];
+  return (
+    <p class="muted small">{stats.total_clusters === 0 ? "Groups of documents, found and kept" : parts.join(" · ")}</p>
+  );
 }
 
 function filterBy(filters: Json | null): void {
@@ -75,7 +92,11 @@ function Toolbar({ state, onCode }: { state: ListState; onCode: () => void }) {
   return (
     <div class="toolbar">
       <Search value={state.search} />
-      <Button icon="filter" aria-expanded={query.has("build")} onClick={() => setQuery({ build: query.has("build") ? null : 1 }, true)}>
+      <Button
+        icon="filter"
+        aria-expanded={query.has("build")}
+        onClick={() => setQuery({ build: query.has("build") ? null : 1 }, true)}
+      >
         {conditions === 0 ? "Filter" : counted(conditions, "condition")}
       </Button>
       {conditions > 0 && (
@@ -131,13 +152,19 @@ function Rows({ rows, total, everything, state }: RowsProps) {
   if (everything === 0) {
     return (
       <EmptyState title="No definitions yet" action={<FirstSteps />}>
-        A definition says which documents to group and how. It is run as often as you like, and its groups keep their names.
+        A definition says which documents to group and how. It is run as often as you like, and its groups keep their
+        names.
       </EmptyState>
     );
   }
   if (total === 0) {
     return (
-      <EmptyState title="None of them matches" action={<Button onClick={() => setQuery({ q: null, filters: null })}>Show all {everything.toLocaleString()}</Button>}>
+      <EmptyState
+        title="None of them matches"
+        action={
+          <Button onClick={() => setQuery({ q: null, filters: null })}>Show all {everything.toLocaleString()}</Button>
+        }
+      >
         Change the search or the filters.
       </EmptyState>
     );
@@ -145,8 +172,21 @@ function Rows({ rows, total, everything, state }: RowsProps) {
   const onSort = (sort: NonNullable<ListState["sort"]>) => setQuery({ sort: showSort(sort), offset: null });
   return (
     <>
-      <Table caption="Definitions" columns={COLUMNS} rows={rows} id={(row) => row.cluster_id} sort={state.sort} onSort={onSort} />
-      <Pages total={total} offset={state.offset} limit={state.limit} what="definitions" onOffset={(offset) => setQuery({ offset: offset || null })} />
+      <Table
+        caption="Definitions"
+        columns={COLUMNS}
+        rows={rows}
+        id={(row) => row.cluster_id}
+        sort={state.sort}
+        onSort={onSort}
+      />
+      <Pages
+        total={total}
+        offset={state.offset}
+        limit={state.limit}
+        what="definitions"
+        onOffset={(offset) => setQuery({ offset: offset || null })}
+      />
     </>
   );
 }
@@ -173,9 +213,20 @@ const COLUMNS: readonly Column<Cluster>[] = [
       </a>
     ),
   },
-  { key: "status", title: "Status", sort: "status", cell: (row) => <Status of={row.last_run_id === null && row.task_id === null ? "never run" : row.status} /> },
+  {
+    key: "status",
+    title: "Status",
+    sort: "status",
+    cell: (row) => <Status of={row.last_run_id === null && row.task_id === null ? "never run" : row.status} />,
+  },
   { key: "groups", title: "Groups", sort: "num_clusters", right: true, cell: (row) => count(row.num_clusters) },
-  { key: "documents", title: "Documents", sort: "num_documents_clustered", right: true, cell: (row) => count(row.num_documents_clustered) },
+  {
+    key: "documents",
+    title: "Documents",
+    sort: "num_documents_clustered",
+    right: true,
+    cell: (row) => count(row.num_documents_clustered),
+  },
   { key: "method", title: "Method", cell: (row) => methodOf(row) },
   { key: "collections", title: "Collections", cell: (row) => <Collections names={row.collection_ids} /> },
   { key: "last", title: "Last run", sort: "last_executed_at", cell: (row) => <Ago at={row.last_executed_at} /> },

@@ -22,14 +22,19 @@ export interface Sources {
 
 export function useSources(chosen: readonly string[]): Sources {
   const listed = useLoad("collections", async (signal) => {
-    const { results } = await take(api.POST("/v1/collections/list", { params: { query: { limit: MOST_COLLECTIONS } }, body: {}, signal }));
+    const { results } = await take(
+      api.POST("/v1/collections/list", { params: { query: { limit: MOST_COLLECTIONS } }, body: {}, signal }),
+    );
     return results.map((each) => ({ name: each.collection_name, documents: each.document_count ?? 0 }));
   });
   const looked = useLoad(chosen.length === 0 ? null : chosen.join("\n"), (signal) => look(chosen, signal));
   return { collections: listed.data, vectors: looked.data?.vectors ?? [], fields: looked.data?.fields ?? [] };
 }
 
-async function look(chosen: readonly string[], signal: AbortSignal): Promise<{ vectors: Vector[]; fields: FieldHint[] }> {
+async function look(
+  chosen: readonly string[],
+  signal: AbortSignal,
+): Promise<{ vectors: Vector[]; fields: FieldHint[] }> {
   const [vectors, fields] = await Promise.all([
     Promise.all(chosen.map((name) => vectorsOf(name, signal))),
     Promise.all(chosen.map((name) => fieldsOf(name, signal))),
@@ -40,7 +45,9 @@ async function look(chosen: readonly string[], signal: AbortSignal): Promise<{ v
 
 async function vectorsOf(name: string, signal: AbortSignal): Promise<Vector[]> {
   const path = { collection_identifier: name };
-  const { features } = await take(api.GET("/v1/collections/{collection_identifier}/features", { params: { path }, signal }));
+  const { features } = await take(
+    api.GET("/v1/collections/{collection_identifier}/features", { params: { path }, signal }),
+  );
   return features.map(({ vector_index }) => ({ name: vector_index.name, dimensions: vector_index.dimensions ?? 0 }));
 }
 
@@ -48,7 +55,11 @@ async function vectorsOf(name: string, signal: AbortSignal): Promise<Vector[]> {
 async function fieldsOf(name: string, signal: AbortSignal): Promise<string[]> {
   const path = { collection_identifier: name };
   const { results } = await take(
-    api.POST("/v1/collections/{collection_identifier}/documents/list", { params: { path, query: { limit: LOOKED_AT } }, body: {}, signal }),
+    api.POST("/v1/collections/{collection_identifier}/documents/list", {
+      params: { path, query: { limit: LOOKED_AT } },
+      body: {},
+      signal,
+    }),
   );
   return results.flatMap((each) => Object.keys((each.metadata ?? {}) as object).map((key) => `metadata.${key}`));
 }
@@ -61,14 +72,19 @@ interface Props {
 
 /** The collections to choose among. */
 export function Collections({ sources, chosen, onChange }: Props) {
-  const toggle = (name: string, on: boolean) => onChange(on ? [...chosen, name] : chosen.filter((each) => each !== name));
+  const toggle = (name: string, on: boolean) =>
+    onChange(on ? [...chosen, name] : chosen.filter((each) => each !== name));
   return (
     <fieldset class="plain">
       <legend class="legend">Collections</legend>
       <div class="choices">
         {(sources.collections ?? []).map(({ name, documents }) => (
           <label key={name} class="check">
-            <input type="checkbox" checked={chosen.includes(name)} onChange={(event) => toggle(name, event.currentTarget.checked)} />
+            <input
+              type="checkbox"
+              checked={chosen.includes(name)}
+              onChange={(event) => toggle(name, event.currentTarget.checked)}
+            />
             <span class="cut" title={name}>
               {name}
             </span>

@@ -89,11 +89,12 @@ function Found({ answer, took }: { answer: Schemas["ExecuteClusterResponse"]; to
       <p>
         <strong>{counted(answer.num_clusters, "group")}</strong> in {counted(answer.num_documents, "document")}
         {noise > 0 && `, ${(noise * 100).toFixed(1)}% noise`}
-        <span class="muted">
-          {` · silhouette ${figure(answer.metrics?.silhouette_score)} · ${seconds(took)}`}
-        </span>
+        <span class="muted">{` · silhouette ${figure(answer.metrics?.silhouette_score)} · ${seconds(took)}`}</span>
       </p>
-      <Bars label="Sizes of the groups" rows={groups.map((each, at) => ({ name: each.label ?? each.cluster_id, value: sizes[at]! }))} />
+      <Bars
+        label="Sizes of the groups"
+        rows={groups.map((each, at) => ({ name: each.label ?? each.cluster_id, value: sizes[at]! }))}
+      />
       {(answer.warnings ?? []).map((warning) => (
         <p key={warning} class="notice warn">
           {warning}
@@ -118,7 +119,11 @@ function Suggestions({ draft, onUse }: { draft: Draft; onUse: (draft: Draft) => 
   const sources = JSON.stringify([draft.collections, draft.vector]);
   useEffect(() => {
     const abort = new AbortController();
-    const body = { ...SUGGESTION, collection_ids: [...draft.collections], feature_vector: { vector_name: draft.vector } };
+    const body = {
+      ...SUGGESTION,
+      collection_ids: [...draft.collections],
+      feature_vector: { vector_name: draft.vector },
+    };
     take(api.POST("/v1/clusters/suggest", { body: body as Schemas["SuggestClustersRequest"], signal: abort.signal }))
       .then((begun) => followTask(begun.task_id, setTask, abort.signal))
       .catch((refused: unknown) => abort.signal.aborted || setError(refused));
@@ -127,7 +132,8 @@ function Suggestions({ draft, onUse }: { draft: Draft; onUse: (draft: Draft) => 
   const state = (task?.additional_data ?? {}) as { progress?: number; suggestions?: Suggestion[] };
   if (error !== null) return <p class="notice bad">{messageOf(error)}</p>;
   if (task?.error_message) return <p class="notice bad">{task.error_message}</p>;
-  if (state.suggestions === undefined) return <Progress value={state.progress ?? 0} label="Trying algorithms and parameters" />;
+  if (state.suggestions === undefined)
+    return <Progress value={state.progress ?? 0} label="Trying algorithms and parameters" />;
   return (
     <Table
       caption="Suggestions"
@@ -135,12 +141,20 @@ function Suggestions({ draft, onUse }: { draft: Draft; onUse: (draft: Draft) => 
       id={(row) => String(row.rank)}
       columns={[
         { key: "method", title: "Method", cell: (row) => <span class="main">{nameOf(row)}</span> },
-        { key: "params", title: "Parameters", cell: (row) => <code>{written(row.vector_config.algorithm_params)}</code> },
+        {
+          key: "params",
+          title: "Parameters",
+          cell: (row) => <code>{written(row.vector_config.algorithm_params)}</code>,
+        },
         { key: "groups", title: "Groups", right: true, cell: (row) => row.groups },
         { key: "noise", title: "Noise", right: true, cell: (row) => `${(row.noise_ratio * 100).toFixed(0)}%` },
         { key: "stability", title: "Stable", right: true, cell: (row) => row.stability.toFixed(2) },
         { key: "score", title: "Score", right: true, cell: (row) => row.score.toFixed(2) },
-        { key: "use", title: "", cell: (row) => <Button onClick={() => onUse(withConfig(draft, row.vector_config))}>Use</Button> },
+        {
+          key: "use",
+          title: "",
+          cell: (row) => <Button onClick={() => onUse(withConfig(draft, row.vector_config))}>Use</Button>,
+        },
       ]}
     />
   );
@@ -152,5 +166,7 @@ function nameOf({ vector_config: { clustering_method, dimensionality_reduction }
 }
 
 function written(params: unknown): string {
-  return Object.entries((params ?? {}) as Record<string, unknown>).map(([name, value]) => `${name}=${String(value)}`).join(" ");
+  return Object.entries((params ?? {}) as Record<string, unknown>)
+    .map(([name, value]) => `${name}=${String(value)}`)
+    .join(" ");
 }

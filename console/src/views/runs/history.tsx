@@ -28,7 +28,13 @@ export function RunsSection({ cluster, turn, onChanged }: Props) {
   const offset = Math.max(0, Number(query.get("runs")) || 0);
   const [deleting, setDeleting] = useState<Execution | null>(null);
   const { data, error, reload } = useLoad(`${id}/${offset}/${turn}/${cluster.task_id}`, (signal) =>
-    take(api.POST("/v1/clusters/{cluster_id}/executions/list", { params: { path: { cluster_id: id }, query: { limit: PAGE, offset } }, body: {}, signal })),
+    take(
+      api.POST("/v1/clusters/{cluster_id}/executions/list", {
+        params: { path: { cluster_id: id }, query: { limit: PAGE, offset } },
+        body: {},
+        signal,
+      }),
+    ),
   );
   if (error !== null) return <ErrorState error={error} onRetry={reload} />;
   if (data === null) return <Skeleton />;
@@ -36,7 +42,9 @@ export function RunsSection({ cluster, turn, onChanged }: Props) {
   if (runs.length === 0) return <NoRuns />;
   const chosen = (query.get("compare") ?? "").split(",").filter(Boolean);
   const choose = (run: Execution) => {
-    const next = chosen.includes(run.run_id) ? chosen.filter((each) => each !== run.run_id) : [...chosen, run.run_id].slice(-2);
+    const next = chosen.includes(run.run_id)
+      ? chosen.filter((each) => each !== run.run_id)
+      : [...chosen, run.run_id].slice(-2);
     setQuery({ compare: next.join(",") }, true);
   };
   return (
@@ -55,7 +63,15 @@ export function RunsSection({ cluster, turn, onChanged }: Props) {
         id={(run) => run.run_id}
         selected={(run) => chosen.includes(run.run_id)}
       />
-      {data.total_count > PAGE && <Pages total={data.total_count} offset={offset} limit={PAGE} what="runs" onOffset={(to) => setQuery({ runs: to || null })} />}
+      {data.total_count > PAGE && (
+        <Pages
+          total={data.total_count}
+          offset={offset}
+          limit={PAGE}
+          what="runs"
+          onOffset={(to) => setQuery({ runs: to || null })}
+        />
+      )}
       {deleting && <DeleteRun id={id} run={deleting} onClose={() => setDeleting(null)} onDeleted={onChanged} />}
     </section>
   );
@@ -94,21 +110,39 @@ function columnsOf(
 ): readonly Column<Execution>[] {
   const id = cluster.cluster_id;
   return [
-    { key: "tick", title: "", cell: (run) => <Tick run={run} on={chosen.includes(run.run_id)} onChange={() => choose(run)} /> },
+    {
+      key: "tick",
+      title: "",
+      cell: (run) => <Tick run={run} on={chosen.includes(run.run_id)} onChange={() => choose(run)} />,
+    },
     { key: "when", title: "Started", cell: (run) => <When run={run} /> },
     { key: "status", title: "Status", cell: (run) => <StatusOf run={run} /> },
     { key: "took", title: "Took", right: true, cell: (run) => tookOf(run) },
     { key: "groups", title: "Groups", right: true, cell: (run) => (isDone(run) ? count(run.num_clusters) : "–") },
     { key: "documents", title: "Documents", right: true, cell: (run) => (isDone(run) ? count(run.num_points) : "–") },
-    { key: "noise", title: "Noise", right: true, cell: (run) => (run.metrics.noise_ratio === undefined ? "–" : `${(run.metrics.noise_ratio * 100).toFixed(1)}%`) },
+    {
+      key: "noise",
+      title: "Noise",
+      right: true,
+      cell: (run) => (run.metrics.noise_ratio === undefined ? "–" : `${(run.metrics.noise_ratio * 100).toFixed(1)}%`),
+    },
     { key: "silhouette", title: "Silhouette", right: true, cell: (run) => figure(run.metrics.silhouette_score) },
     {
       key: "more",
       title: "",
       cell: (run) => (
         <span class="row tight" style={{ flexWrap: "nowrap", justifyContent: "flex-end" }}>
-          {isDone(run) && cluster.cluster_type === "vector" && <LinkButton kind="quiet" icon="map" label="The run's map" href={href(["clusters", id, "map"], { run: run.run_id })} />}
-          {run.status !== "pending" && run.status !== "processing" && <Button kind="quiet" icon="trash" label="Delete the run" onClick={() => remove(run)} />}
+          {isDone(run) && cluster.cluster_type === "vector" && (
+            <LinkButton
+              kind="quiet"
+              icon="map"
+              label="The run's map"
+              href={href(["clusters", id, "map"], { run: run.run_id })}
+            />
+          )}
+          {run.status !== "pending" && run.status !== "processing" && (
+            <Button kind="quiet" icon="trash" label="Delete the run" onClick={() => remove(run)} />
+          )}
         </span>
       ),
     },
@@ -119,7 +153,14 @@ const isDone = (run: Execution) => run.status === "completed";
 
 function Tick({ run, on, onChange }: { run: Execution; on: boolean; onChange: () => void }) {
   if (!isDone(run)) return null;
-  return <input type="checkbox" aria-label={`Compare the run of ${new Date(run.created_at).toLocaleString()}`} checked={on} onChange={onChange} />;
+  return (
+    <input
+      type="checkbox"
+      aria-label={`Compare the run of ${new Date(run.created_at).toLocaleString()}`}
+      checked={on}
+      onChange={onChange}
+    />
+  );
 }
 
 function When({ run }: { run: Execution }) {

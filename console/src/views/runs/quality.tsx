@@ -28,9 +28,14 @@ export function Quality({ runs }: { runs: readonly Execution[] }) {
   const measure: Measure = MEASURES[name];
   const points = done.flatMap((run) => {
     const value = measure.of(run);
-    return value === undefined ? [] : [{ at: Date.parse(run.created_at), value, label: new Date(run.created_at).toLocaleString() }];
+    return value === undefined
+      ? []
+      : [{ at: Date.parse(run.created_at), value, label: new Date(run.created_at).toLocaleString() }];
   });
-  const tabs = Object.fromEntries(Object.entries(MEASURES).map(([key, each]) => [key, each.title])) as Record<Name, string>;
+  const tabs = Object.fromEntries(Object.entries(MEASURES).map(([key, each]) => [key, each.title])) as Record<
+    Name,
+    string
+  >;
   return (
     <figure class="card stack tight">
       <figcaption class="row">
@@ -39,7 +44,11 @@ export function Quality({ runs }: { runs: readonly Execution[] }) {
           <Tabs label="Figure" tabs={tabs} at={name} onChange={setName} />
         </span>
       </figcaption>
-      {points.length < 2 ? <p class="muted">The runs have no such figure.</p> : <Chart title={measure.title} points={points} show={measure.show} />}
+      {points.length < 2 ? (
+        <p class="muted">The runs have no such figure.</p>
+      ) : (
+        <Chart title={measure.title} points={points} show={measure.show} />
+      )}
     </figure>
   );
 }
