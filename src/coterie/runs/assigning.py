@@ -32,7 +32,7 @@ from coterie.labeling.unique import unique_labels
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, ROW_GROUP, Artifacts
 from coterie.runs.drawing import write_map
 from coterie.runs.group_schemas import KEYWORDS
-from coterie.runs.identity import given_out, known_groups
+from coterie.runs.known import given_out, known_groups
 from coterie.runs.loading import check_collections, save_vectors, usable, where_of
 from coterie.runs.members import Placement, documents_of, member_columns, save_rows
 from coterie.runs.plan import Plan

@@ -12,7 +12,7 @@ from coterie.jobs import queue
 from coterie.kit.errors import BadRequest, Conflict, NotFound
 from coterie.runs.artifacts import NOISE_ID
 from coterie.runs.group_schemas import HUMAN
-from coterie.runs.identity import known_groups
+from coterie.runs.known import known_groups
 from coterie.runs.label_history import change, read_changes, write_changes
 from coterie.store.tables import clusters, groups, runs
 

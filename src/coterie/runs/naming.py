@@ -28,7 +28,7 @@ from coterie.labeling.providers import NoProvider, Provider, provider_of
 from coterie.labeling.sampling import diverse, pool_of, spread
 from coterie.runs.artifacts import artifacts_of
 from coterie.runs.group_schemas import LLM
-from coterie.runs.identity import Known
+from coterie.runs.known import Known
 from coterie.runs.members import documents_of, payload_reader
 from coterie.runs.plan import Plan
 from coterie.runs.queries import run_before

@@ -22,7 +22,7 @@ from coterie.labeling.unique import told_apart, unique_labels
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, Artifacts, write_table
 from coterie.runs.drawing import write_map
 from coterie.runs.group_schemas import KEYWORDS, LLM, VALUES
-from coterie.runs.identity import Known, given_out, known_groups, named_by_values
+from coterie.runs.known import Known, given_out, known_groups, named_by_values
 from coterie.runs.members import Placement, documents_of, member_columns
 from coterie.runs.plan import Plan
 from coterie.runs.recognition import read_recognized

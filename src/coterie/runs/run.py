@@ -26,7 +26,8 @@ from coterie.runs.artifacts import artifact_prefix, artifacts_of, read_names
 from coterie.runs.assigning import find_before, load_arrivals, write_assigned
 from coterie.runs.attributes import group_documents
 from coterie.runs.composite import load_groups
-from coterie.runs.identity import edits_of, known_groups, remember, save_earlier
+from coterie.runs.identity import edits_of, remember, save_earlier
+from coterie.runs.known import known_groups
 from coterie.runs.loading import check_collections, load_vectors
 from coterie.runs.members import documents_of
 from coterie.runs.naming import LABELING, label_results

@@ -33,7 +33,7 @@ from coterie.runs.answers import MEMBERS, members_of
 from coterie.runs.artifacts import Artifacts, Span
 from coterie.runs.editing import check_newest, check_present, find_group, follow, fresh, shown_label, write_run
 from coterie.runs.group_schemas import KEYWORDS, SplitGroupRequest
-from coterie.runs.identity import given_out, known_groups, unheard_of
+from coterie.runs.known import given_out, known_groups, unheard_of
 from coterie.runs.label_history import change, write_changes
 from coterie.runs.splits import Split, split_key
 from coterie.store.tables import groups
