@@ -107,6 +107,7 @@ def test_an_answer_that_trickles_in_is_not_waited_for() -> None:
         'Sure! Here it is:\n```json\n{"label": "Fruit"}\n```\nAnything else?',
         '<think>{"label": "Hmm"}</think>{"label": "Fruit"}',
         'A note {about} it: {"label": "Fruit", "keywords": "a, b", "more": {"x": 1}}',
+        '{"label": "Fruit", "keywords": ["apple", "apple", "app',
         '{"note": 1} {"label": "<b>Fruit</b>"}',
     ],
 )

@@ -29,7 +29,7 @@ class Told:
 
     def complete(self, messages: Sequence[Message], schema: dict[str, Any]) -> Reply:
         self.asked.append(messages[1]["content"])
-        return Reply(self.answer(messages[1]["content"]), False, 10)
+        return Reply(self.answer(messages[1]["content"]), 10)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -18,6 +18,9 @@ MAX_ANSWER = 20_000
 """Characters of an answer that are looked at."""
 
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.S | re.I)
+_LABEL = re.compile(r'"label"\s*:\s*("[^"\\\x00-\x1f]*")')
+"""A label in an object that has no end: small models repeat themselves until they are stopped."""
+
 _TAG = re.compile(r"<[^<>]*>")
 _LINK = re.compile(r"!?\[([^\]\[]*)\]\([^()]*\)")
 _ADDRESS = re.compile(r"(?:\b[a-z][a-z0-9+.-]{1,20}:(?=[/\w])\S*|\bwww\.\S+)", re.I)
@@ -99,6 +102,8 @@ def _object_in(text: str) -> dict[str, Any]:
                 found.append(read)
                 break
     labelled = [each for each in found if "label" in each]
+    if not found and (cut_short := _LABEL.search(text)):
+        return {"label": orjson.loads(cut_short[1])}
     if not found:
         raise BadAnswer("the answer held no JSON object")
     return (labelled or found)[0]

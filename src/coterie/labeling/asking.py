@@ -109,12 +109,12 @@ class Asker:
     def _answer(self, asked: list[Message], nonce: str) -> Answer:
         reply = self._send(asked)
         try:
-            return read_answer(_whole(reply), nonce)
+            return read_answer(reply.text, nonce)
         except BadAnswer as error:
             again = f"That was of no use: {error}. Answer once more, with the JSON object only."
             said = reply.text[:MAX_REPAIR] or "(nothing)"
             repair = [{"role": "assistant", "content": said}, {"role": "user", "content": again}]
-            return read_answer(_whole(self._send([*asked, *repair])), nonce)
+            return read_answer(self._send([*asked, *repair]).text, nonce)
 
     def _send(self, asked: list[Message]) -> Reply:
         """An answer after as many attempts as it takes. Raises ProviderError, Stopped."""
@@ -170,10 +170,3 @@ class Asker:
             self.stop(str(error))
         elif self._failures >= GIVE_UP:
             self.stop(f"{GIVE_UP} groups in a row came to nothing: {error}")
-
-
-def _whole(reply: Reply) -> str:
-    """The reply's text. Raises BadAnswer if it was cut short and has no end."""
-    if reply.cut and "}" not in reply.text:
-        raise BadAnswer("it was longer than max_tokens allows; be brief")
-    return reply.text

@@ -29,7 +29,6 @@ class _Said(BaseModel):
 
 class _Choice(BaseModel):
     message: _Said
-    finish_reason: str | None = None
 
 
 class _Usage(BaseModel):
@@ -95,7 +94,7 @@ class Chat:
             raise ProviderError("the provider answered something that is no chat completion", again=True) from None
         choice = read.choices[0]
         tokens = read.usage.total_tokens if read.usage else 0
-        return Reply(choice.message.content or "", choice.finish_reason == "length", tokens)
+        return Reply(choice.message.content or "", tokens)
 
     def _told(self, error: openai.APIStatusError) -> ProviderError:
         """What became of a request, without anything that the provider should not have repeated."""

@@ -18,10 +18,9 @@ class ProviderError(Exception):
 
 
 class Reply(NamedTuple):
-    """A text, whether it was cut short, and the tokens that the provider counted, 0 if it did not."""
+    """A text, and the tokens that the provider counted, 0 if it did not."""
 
     text: str
-    cut: bool
     tokens: int
 
 

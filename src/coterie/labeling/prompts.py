@@ -92,7 +92,7 @@ def schema(options: Options) -> dict[str, Any]:
     if options.summary:
         properties["summary"] = {"type": "string"}
     if options.keywords:
-        properties["keywords"] = {"type": "array", "items": {"type": "string"}}
+        properties["keywords"] = {"type": "array", "items": {"type": "string"}, "maxItems": MAX_KEYWORDS}
     return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
 
 
