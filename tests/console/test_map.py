@@ -149,7 +149,7 @@ def test_a_point_is_picked_by_a_click(page: Page) -> None:
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     ring = page.locator(".ring:not(.picked)")
     for step in range(60):  # around the name, which is a button of its own
-        page.mouse.move(x + (16 + step) * math.cos(step), y + (16 + step) * math.sin(step))
+        page.mouse.move(x + (60 + step) * math.cos(step), y + (16 + step) * math.sin(step))
         page.wait_for_timeout(100)  # until the move has been seen
         if ring.is_visible():
             break
