@@ -18,7 +18,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -47,8 +47,8 @@ ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftsh
 
 
 class Seen(NamedTuple):
-    """Seconds until points are seen and until the picture stays as it is, frames a second and the longest wait for one
-    while panning, and bytes before and of the data."""
+    """Seconds until points are seen and until the picture stays as it is, new pictures a second and the longest wait
+    for one while panning, and bytes before and of the data."""
 
     first: float
     still: float
@@ -73,8 +73,12 @@ def main() -> None:
             if ATLAS is None:
                 print("without embedding-atlas: COTERIE_ATLAS names no wheel")
                 continue
-            with atlas(Path(ATLAS), table) as address:
-                tell("embedding-atlas", count, look(browser, address, "/data/"))
+            with atlas(Path(ATLAS), table) as (address, sent):
+                seen = look(browser, address, "/data/")
+                of_data = sum(size for path, size in sent if path.startswith("/data/"))
+                # Its workers fetch too, of which the page's network knows nothing: its server counts instead.
+                seen = seen._replace(page=sum(size for _, size in sent) - of_data, data=of_data)
+                tell("embedding-atlas", count, seen)
         browser.close()
 
 
@@ -113,8 +117,8 @@ def prepared(running: Running, table: pa.Table) -> str:
 
 
 @contextmanager
-def atlas(wheel: Path, table: pa.Table) -> Iterator[str]:
-    """The address of embedding-atlas' own pages over those points."""
+def atlas(wheel: Path, table: pa.Table) -> Iterator[tuple[str, list[tuple[str, int]]]]:
+    """The address of embedding-atlas' own pages over those points, and the paths and sizes of what they were sent."""
     folder = Path(tempfile.mkdtemp(prefix="coterie-bench-"))
     with zipfile.ZipFile(wheel) as packed:
         packed.extractall(folder, [name for name in packed.namelist() if name.startswith("embedding_atlas/static/")])
@@ -124,15 +128,23 @@ def atlas(wheel: Path, table: pa.Table) -> Iterator[str]:
     props = {"data": {"id": "row", "projection": {"x": "x", "y": "y"}}}
     metadata = {"props": props, "isStatic": True, "database": {"type": "wasm", "load": True}}
     (root / "data/metadata.json").write_text(json.dumps(metadata))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=str(root)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Counting, directory=str(root)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
+    _Counting.sent = []
+    yield f"http://127.0.0.1:{server.server_port}/", _Counting.sent
     server.shutdown()
     server.server_close()
     shutil.rmtree(folder)
 
 
-class _Silent(SimpleHTTPRequestHandler):
+class _Counting(SimpleHTTPRequestHandler):
+    sent: ClassVar[list[tuple[str, int]]] = []
+
+    def copyfile(self, source: Any, outputfile: Any) -> None:
+        content = source.read()
+        outputfile.write(content)
+        self.sent.append((self.path, len(content)))
+
     def log_message(self, *_arguments: Any) -> None:
         return
 
@@ -184,29 +196,33 @@ def _watch(page: Page, begun: float) -> tuple[float, float]:
 
 
 def _pan(page: Page) -> tuple[float, float]:
-    """Frames a second, and the longest time without one, while the picture is dragged in a circle."""
-    page.evaluate(
-        """() => {
-          window.frames_at = [];
-          const next = (now) => { window.frames_at.push(now); requestAnimationFrame(next); };
-          requestAnimationFrame(next);
-        }"""
-    )
+    """New pictures a second that the browser shows while it is dragged about, and the longest wait (ms) for one."""
+    shown: list[float] = []
+    session = page.context.new_cdp_session(page)
+
+    def arrived(told: dict[str, Any]) -> None:
+        shown.append(time.perf_counter())
+        session.send("Page.screencastFrameAck", {"sessionId": told["sessionId"]})
+
+    session.on("Page.screencastFrame", arrived)
     page.mouse.move(500, 400)
     page.mouse.down()
-    page.evaluate("window.frames_at.length = 0")
+    session.send("Page.startScreencast", {"format": "jpeg", "quality": 20})
+    begun = time.perf_counter()
     for step in range(PAN_STEPS):
         page.mouse.move(500 + 120 * np.sin(step / 8), 400 + 90 * np.cos(step / 8))
         page.wait_for_timeout(16)
-    at = np.array(page.evaluate("window.frames_at"))
+    ended = time.perf_counter()
+    session.send("Page.stopScreencast")
     page.mouse.up()
-    return 1_000 * (len(at) - 1) / float(at[-1] - at[0]), float(np.diff(at).max())
+    waits = np.diff([begun, *(at for at in shown if at < ended), ended])
+    return (len(waits) - 1) / (ended - begun), 1_000 * float(waits.max())
 
 
 def tell(name: str, count: int, seen: Seen) -> None:
     """A line of it."""
     print(
         f"{count:,} points, {name}: first seen {seen.first:.2f} s, whole {seen.still:.2f} s, "
-        f"{seen.frames:.1f} frames/s while panning (longest wait {seen.longest:.0f} ms), "
+        f"{seen.frames:.1f} pictures/s while panning (longest wait {seen.longest:.0f} ms), "
         f"page {seen.page / 1000:,.0f} kB, data {seen.data / count:.2f} bytes a point"
     )

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
@@ -14,6 +15,7 @@ from coterie.demo.digits import documents
 
 WHOLE = 'canvas[data-whole="true"]'
 DIGITS = 1_797
+RUN_SECONDS = 600
 
 
 @pytest.fixture(scope="module")
@@ -26,23 +28,30 @@ def browser() -> Iterator[Browser]:
 def digits(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that has grouped the digits twice over: `flat`, and with groups of groups as `levels`."""
     running = start_service(tmp_path_factory.mktemp("map"))
-    with running.client() as client:
-        client.post("/v1/collections", json={"collection_name": "digits"})
-        rows = list(documents())
-        for start in range(0, len(rows), 100):
-            body = {"documents": rows[start : start + 100]}
-            assert client.post("/v1/collections/digits/documents/batch", json=body).is_success
-        for name, more in (
-            ("flat", {"clustering_method": "kmeans", "kmeans_parameters": {"n_clusters": 10}}),
-            ("levels", {"clustering_method": "hdbscan", "hierarchical": True, "max_hierarchy_depth": 3}),
-        ):
-            config = {"feature_extractor_name": "bring_your_own", **more}
-            body = {"cluster_name": name, "collection_ids": ["digits"], "vector_config": config}
-            assert client.post("/v1/clusters", json=body).is_success
-            task = client.post(f"/v1/clusters/{name}/execute", json={}).json()
-            assert wait_for_task(client, task["task_id"], 600)["status"] == "COMPLETED"
-    yield running
-    assert running.stop() == 0
+    try:
+        with running.client() as client:
+            group_digits(client)
+        yield running
+    finally:
+        status = running.stop()
+    assert status == 0
+
+
+def group_digits(client: httpx.Client) -> None:
+    client.post("/v1/collections", json={"collection_name": "digits"})
+    rows = list(documents())
+    for start in range(0, len(rows), 100):
+        body = {"documents": rows[start : start + 100]}
+        assert client.post("/v1/collections/digits/documents/batch", json=body).is_success
+    for name, more in (
+        ("flat", {"clustering_method": "kmeans", "kmeans_parameters": {"n_clusters": 10}}),
+        ("levels", {"clustering_method": "hdbscan", "hierarchical": True, "max_hierarchy_depth": 3}),
+    ):
+        config = {"feature_extractor_name": "bring_your_own", **more}
+        body = {"cluster_name": name, "collection_ids": ["digits"], "vector_config": config}
+        assert client.post("/v1/clusters", json=body).is_success
+        task = client.post(f"/v1/clusters/{name}/execute", json={}).json()
+        assert wait_for_task(client, task["task_id"], RUN_SECONDS)["status"] == "COMPLETED"
 
 
 @pytest.fixture
@@ -132,15 +141,16 @@ def test_hovering_shows_the_document_and_a_click_its_group(page: Page) -> None:
 
 def test_a_point_is_picked_by_a_click(page: Page) -> None:
     show(page)
-    box = page.locator(".stage").bounding_box()
     page.locator(".groups button").first.click()
     page.locator(".stage .name.strong").wait_for()
     page.wait_for_url("**zoom=**")
     page.wait_for_selector(WHOLE, state="attached")
+    box = page.locator(".stage .name.strong").bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     ring = page.locator(".ring:not(.picked)")
-    for step in range(60):
-        page.mouse.move(x + step * 4, y + step * 3 + 14)
+    for step in range(60):  # around the name, which is a button of its own
+        page.mouse.move(x + (60 + step) * math.cos(step), y + (16 + step) * math.sin(step))
+        page.wait_for_timeout(100)  # until the move has been seen
         if ring.is_visible():
             break
     page.mouse.down()

@@ -372,7 +372,7 @@ export class Scene {
     this.relevel(false);
     this.onFrame(this.names());
     this.tell();
-    const resting = now - this.moved > STILL_MILLISECONDS;
+    const resting = this.glide === null && now - this.moved > STILL_MILLISECONDS;
     if (this.moved > 0 && resting) {
       this.moved = 0;
       this.onRest(this.camera.view);
