@@ -31,12 +31,14 @@ from coterie.kit.ids import ordered_id
 from coterie.listing.answer import run_list
 from coterie.listing.fields import FieldRow, all_strings, rows_for, search_text
 from coterie.listing.syntax import parse_list
+from coterie.listing.terms import terms_of
 from coterie.store.db import Db
 from coterie.store.dialects import driver_of
 from coterie.store.schema import migrate
 from coterie.store.tables import (
     cluster_counts,
     cluster_fields,
+    cluster_terms,
     cluster_texts,
     clusters,
     namespaces,
@@ -125,7 +127,7 @@ def generate(total: int) -> Iterator[list[tuple[int, dict[str, Any]]]]:
 
 # -- loading --------------------------------------------------------------------------------------------------------
 
-INDEXED = (clusters, cluster_fields, cluster_texts)
+INDEXED = (clusters, cluster_fields, cluster_terms, cluster_texts)
 RIVAL = """CREATE TABLE rival (pk INTEGER PRIMARY KEY, ns {text}, name {text}, name_reversed {text}, description {text},
     status {text}, team {text}, priority INTEGER, score DOUBLE PRECISION, day INTEGER, final INTEGER,
     reviewed_by {text}, silhouette DOUBLE PRECISION, size INTEGER, created {text}, search {text})"""
@@ -196,6 +198,7 @@ class Loader:
                 tx.execute(
                     text("INSERT INTO cluster_trigrams(rowid, strings) SELECT row_id, strings FROM cluster_texts")
                 )
+                tx.execute(text("INSERT INTO cluster_postings(rowid, terms) SELECT row_id, terms FROM cluster_terms"))
 
     def index_rival(self) -> None:
         """The rival's."""
@@ -218,18 +221,21 @@ class Loader:
                 connection.exec_driver_sql("VACUUM ANALYZE")
 
     def write(self, block: list[tuple[int, dict[str, Any]]]) -> None:
-        own, fields, texts, rival, tags = [], [], [], [], []
+        own, fields, terms, texts, rival, tags = [], [], [], [], [], []
         for pk, row in block:
             scope = row["namespace_id"]
             seen: set[int] = set()
-            for leaf in rows_for(row, PROFILE):
-                key = (scope, leaf.path)
-                number = self.path_ids.setdefault(key, len(self.path_ids) + 1)
+            leaves, here = list(rows_for(row, PROFILE)), {}
+            for leaf in leaves:
+                number = self.path_ids.setdefault((scope, leaf.path), len(self.path_ids) + 1)
+                here[leaf.path] = number
                 if number in seen:
                     self.multiple.add(number)
                 seen.add(number)
                 value = int(leaf.num) if leaf.type == "b" and leaf.num is not None else leaf.num
                 fields.append((pk, number, leaf.type, leaf.element, value, *leaf[4:]))
+            found = terms_of(leaves, {path: number for path, number in here.items() if path not in INDEX.untexted})
+            terms.append((pk, " ".join(found) if self.sqlite else found))
             search = search_text([row["cluster_name"], row["cluster_id"], row["description"], *row["collection_ids"]])
             texts.append((scope, pk, search, f"{search}\n{all_strings(row, INDEX.untexted)}"))
             count = self.counts.setdefault((scope, row["status"]), [0, 0])
@@ -276,6 +282,7 @@ class Loader:
         with self.db.write() as tx:
             self.copy(tx, f"clusters ({columns})", own)
             self.copy(tx, f"cluster_fields (row_id, path_id, {', '.join(FieldRow._fields[1:])})", fields)
+            self.copy(tx, "cluster_terms (row_id, terms)", terms)
             self.copy(tx, "cluster_texts (namespace_id, row_id, search, strings)", texts)
             self.copy(tx, "rival", rival)
             self.copy(tx, "rival_tags", tags)
@@ -565,7 +572,7 @@ def sizes(db: Db) -> None:
         print(f"the whole store: {db.location.stat().st_size / 2**30:.2f} GiB")
         return
     with db.read() as tx:
-        for table in ("clusters", "cluster_fields", "cluster_texts", "rival"):
+        for table in ("clusters", "cluster_fields", "cluster_terms", "cluster_texts", "rival"):
             print(f"{table}: {tx.scalar(text(f'SELECT pg_total_relation_size({table!r})')) / 2**30:.2f} GiB")
 
 

@@ -90,7 +90,7 @@ def test_a_newer_schema_is_refused_by_name(empty: Path | str) -> None:
     migrate(db)
     with db.write() as tx:
         tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(NewerSchema, match="schema 9999, newer than this Coterie's 0003"):
+    with pytest.raises(NewerSchema, match="schema 9999, newer than this Coterie's 0004"):
         migrate(db)
     db.close()
 
