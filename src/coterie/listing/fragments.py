@@ -79,6 +79,11 @@ class Rows:
     clauses: tuple[Sql, ...] = ()
     distinct: bool = False
 
+    @property
+    def table(self) -> str:
+        """The alias that they are selected from."""
+        return self.row_id.partition(".")[0]
+
     def where(self, *clauses: Sql) -> "Rows":
         """Those of them that satisfy the clauses as well."""
         return replace(self, clauses=self.clauses + clauses)

@@ -4,7 +4,6 @@ A *driver* is a select of row ids by path and value that holds all matching rows
 satisfies, looked up by row id. What Python alone can decide, a pattern or the words of a text, becomes a list of them.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -27,6 +26,7 @@ from coterie.listing.fragments import Rows, Sql, all_of, any_of, counted, exists
 from coterie.listing.patterns import found
 from coterie.listing.terms import Groups, having, wanted_terms
 from coterie.listing.tree import And, Condition, Node, Not, Or, SortKey
+from coterie.listing.trigrams import with_trigrams
 from coterie.listing.values import words
 from coterie.store.db import estimate, fetch
 from coterie.store.dialects import by_index, fence, listed, values_of
@@ -40,9 +40,7 @@ MANY = 20_000
 COMMON = 16
 """A part that one row in so many has is common: looking at all of them is less than looking each such row up."""
 
-TRIGRAM = 3
 PYTHON_ROWS = 10_000
-_LITERAL, _ESCAPED = re.compile(r"[\\%_]"), r"\\\g<0>"
 
 
 class Word(NamedTuple):
@@ -146,7 +144,8 @@ class Lookup:
                 return none_of(self.probe(inner, row_id))
             case Word(part):
                 texts = self._own_texts()
-                return exists(texts.where(Sql(f"{texts.row_id} = {row_id}"), self._is_searched(texts, part)).select())
+                searched = has_part(self.tx.dialect, f"{texts.table}.search", part)
+                return exists(texts.where(Sql(f"{texts.row_id} = {row_id}"), searched).select())
             case Condition():
                 return self._probe(node, row_id)
 
@@ -171,47 +170,45 @@ class Lookup:
                 return self._driver(node)
 
     def _of_and(self, nodes: Sequence[Term]) -> Iterator[Driver]:
-        # The drivers of an AND: that of all its conditions that terms tell, or of each part by itself.
-        of_nodes = {number: told for number, node in enumerate(nodes) if (told := self._terms(node)) is not None}
-        if len(of_nodes) < 2:
-            of_nodes = {}
+        """The drivers of an AND: that of all its conditions that terms tell, or of each part by itself."""
+        told = {node: terms for node in nodes if (terms := self._terms(node)) is not None}
+        if len(told) < 2:
+            told = {}
         else:
-            rows = having(tuple(chain(*(groups for groups, _ in of_nodes.values()))), self.tx.dialect, self.alias())
-            left = tuple(node for at, node in enumerate(nodes) if at not in of_nodes or not of_nodes[at][1])
-            ordered = not left and self.tx.dialect.name == "sqlite"
-            yield Driver(rows, True, not left, partial(self.count, rows), left, ordered)
+            left = tuple(node for node in nodes if node not in told or not told[node][1])
+            yield self._of_terms([groups for groups, _ in told.values()], left)
         searched = [node for node in nodes if isinstance(node, Word)]
         if searched:
             others = tuple(node for node in nodes if node not in searched)
             yield replace(self._of_words([word.part for word in searched]), exact=not others, rest=others)
-        alone = [node for at, node in enumerate(nodes) if at not in of_nodes and node not in searched]
+        alone = [node for node in nodes if node not in told and node not in searched]
         for part in self._together(alone):
             if (driver := self._of_part(part)) is not None:
                 others = tuple(node for node in nodes if node not in part or not driver.exact)
                 yield replace(driver, exact=not others, rest=others, ordered=driver.ordered and not others)
 
     def _terms(self, node: Term) -> tuple[Groups, bool] | None:
-        # The terms that a condition's resources have, and whether they decide it.
+        """The terms that a condition's resources have, and whether they decide it."""
         if self.index.texts is None or not isinstance(node, Condition) or node.path in self.index.untexted:
             return None
         return wanted_terms(node, self.paths[node.path])
+
+    def _of_terms(self, told: Sequence[Groups], left: tuple[Term, ...] = ()) -> Driver:
+        rows = having(tuple(chain(*told)), self.tx.dialect, self.alias())
+        ordered = not left and self.tx.dialect.name == "sqlite"
+        return Driver(rows, True, not left, partial(self.count, rows), left, ordered)
 
     def rows_at(self, *conditions: Condition) -> Rows:
         """The row ids of conditions on one path, as often as a row of the index satisfies them."""
         path = self.paths[conditions[0].path]
         rows = self.fields_at(path, index_of(conditions[0]))
-        return rows.where(*(row_matches(each, path, self.table_of(rows), self.tx.dialect) for each in conditions))
+        return rows.where(*(row_matches(each, path, rows.table, self.tx.dialect) for each in conditions))
 
     def fields_at(self, path: Path, index: str) -> Rows:
         """The rows of the table of fields at a path, found by one of its indexes, under an alias of their own."""
         alias, name = self.alias(), self.index.fields.name
         source = Sql(f"{name} AS {alias}{by_index(self.tx.dialect, f'ix_{name}_{index}')}")
         return Rows(f"{alias}.row_id", source, (Sql(f"{alias}.path_id = ?", (path.id,)),))
-
-    @staticmethod
-    def table_of(rows: Rows) -> str:
-        """The alias that rows are selected from."""
-        return rows.row_id.partition(".")[0]
 
     def alias(self) -> str:
         """A name that no other table of this request has."""
@@ -248,13 +245,9 @@ class Lookup:
         own = Sql(f"{alias}.namespace_id = ?", (self._scope,))
         return Rows(f"{alias}.row_id", Sql(f"{self.index.texts.name} AS {alias}"), (own,))
 
-    def _is_searched(self, texts: Rows, part: str) -> Sql:
-        return has_part(self.tx.dialect, f"{self.table_of(texts)}.search", part)
-
     def _probe(self, condition: Condition, row_id: str) -> Sql:
         if condition.operator in ("regex", "text"):
-            listed = self._listed(condition)
-            return Sql(f"{row_id} IN ({listed.text})", listed.values)
+            return self._is_among(row_id, self._listed(condition))
         holds = self._holds(condition, row_id)
         if not takes_null(condition):
             return holds
@@ -264,7 +257,7 @@ class Lookup:
         by_value = condition.operator == "in" and len(condition.value or ()) == 1 and not takes_null(condition)
         path = self.paths[condition.path]
         rows = self.fields_at(path, index_of(condition) if by_value else "row")
-        matching = row_matches(condition, path, self.table_of(rows), self.tx.dialect)
+        matching = row_matches(condition, path, rows.table, self.tx.dialect)
         found = rows.where(Sql(f"{rows.row_id} = {row_id}"), matching).select()
         return exists(Sql(found.text + fence(self.tx.dialect), found.values))
 
@@ -275,11 +268,11 @@ class Lookup:
         if condition.operator in ("regex", "text"):
             if not self.index.complete:
                 return None
-            listed = self._listed(condition)
-            rows = Rows("row_id", Sql(f"({listed.text}) AS {self.alias()}", listed.values))
-            return Driver(rows, True, True, lambda cap: min(cap, len(self._found[condition])))
+            return self._driver_of(self._listed(condition), exact=True)
         if condition.operator in ("contains", "ends_with") and (by_trigrams := self._by_trigrams(condition)):
             return by_trigrams
+        if self.tx.dialect.name == "sqlite" and (told := self._terms(condition)) is not None:
+            return self._of_terms([told[0]])  # a quarter of a walk along the index of values
         rows = self.rows_at(condition)
         ordered = condition.operator == "in" and len(condition.value or ()) == 1 and not path.multiple
         return Driver(rows, not path.multiple, True, partial(self.count, rows), ordered=ordered)
@@ -287,46 +280,41 @@ class Lookup:
     def _of_words(self, parts: Sequence[str]) -> Driver:
         """The resources that a search for all of the parts finds."""
         texts = self._own_texts()
-        if (candidates := self._with_trigrams(parts)) is not None:
-            among = self._among(candidates)
-            texts = texts.where(Sql(f"{texts.row_id} IN ({among.text})", among.values))
-            size: Callable[[int], int] = lambda cap: min(cap, len(candidates))  # noqa: E731
-        else:
-            size = lambda cap: cap  # noqa: E731
-        return Driver(texts.where(*(self._is_searched(texts, part) for part in parts)), True, True, size)
+        searched = texts.where(*(has_part(self.tx.dialect, f"{texts.table}.search", part) for part in parts))
+        if (found := self._with_trigrams(parts)) is None:
+            return Driver(searched, True, True, lambda cap: cap)
+        rows = searched.where(self._is_among(texts.row_id, found))
+        return Driver(rows, True, True, partial(self.count, rows))
 
     def _by_trigrams(self, condition: Condition) -> Driver | None:
         value: Any = condition.value
         part = value[1] if condition.operator == "contains" else value
         if not isinstance(part, str) or condition.case_sensitive or condition.path in self.index.untexted:
             return None
-        if (candidates := self._with_trigrams([part])) is None:
-            return None
-        listed = self._among(candidates)
-        rows = Rows("row_id", Sql(f"({listed.text}) AS {self.alias()}", listed.values))
-        return Driver(rows, True, False, lambda cap: min(cap, len(candidates)))
+        found = self._with_trigrams([part])
+        return None if found is None else self._driver_of(found, exact=False)
 
     def _with_trigrams(self, parts: Sequence[str]) -> list[int] | None:
         """The rows whose strings hold the parts; None if an index would not make that cheap."""
-        long = [part for part in parts if len(part) >= TRIGRAM]
-        if self.index.texts is None or not long or self._count_all() < FEW:
+        if self.index.texts is None or self._count_all() < FEW:
             return None
+        rows = with_trigrams(self._own_texts(), parts, self.tx.dialect)
         cap = min(MANY, self._count_all() // COMMON)
-        texts = self._own_texts()
-        if self.tx.dialect.name == "sqlite":
-            grams = dict.fromkeys(part[at : at + TRIGRAM] for part in long for at in range(len(part) - TRIGRAM + 1))
-            wanted = " AND ".join('"' + gram.replace('"', '""') + '"' for gram in grams)
-            hits = "SELECT rowid FROM cluster_trigrams WHERE cluster_trigrams MATCH ?"
-            rows = texts.where(Sql(f"{texts.row_id} IN ({hits})", (wanted,)))
-        else:
-            rows = texts.where(*(Sql(f"{self.table_of(texts)}.strings LIKE ?", (_like(part),)) for part in long))
-        statement = rows.select()
-        if (estimate(self.tx, *statement) or 0) >= cap:
+        if rows is None or (estimate(self.tx, *rows.select()) or 0) >= cap:
             return None
-        found = [row[0] for row in self.fetch(limited(statement, cap))]
+        found = [row[0] for row in self.fetch(limited(rows.select(), cap))]
         return found if len(found) < cap else None
 
-    def _among(self, row_ids: Sequence[int]) -> Sql:
+    def _driver_of(self, row_ids: Sequence[int], exact: bool) -> Driver:
+        every = self._values(row_ids)
+        rows = Rows("row_id", Sql(f"({every.text}) AS {self.alias()}", every.values))
+        return Driver(rows, True, exact, lambda cap: min(cap, len(row_ids)))
+
+    def _is_among(self, row_id: str, row_ids: Sequence[int]) -> Sql:
+        every = self._values(row_ids)
+        return Sql(f"{row_id} IN ({every.text})", every.values)
+
+    def _values(self, row_ids: Sequence[int]) -> Sql:
         return Sql(values_of(self.tx.dialect), (listed(self.tx.dialect, row_ids),))
 
     def _union(self, drivers: Sequence[Driver | None]) -> Driver | None:
@@ -335,22 +323,19 @@ class Lookup:
             return None
         every = union(part.rows.select() for part in parts)
         rows = Rows("row_id", Sql(f"({every.text}) AS {self.alias()}", every.values))
-        exact = all(part.exact for part in parts)
-        return Driver(rows, True, exact, lambda cap: sum(part.count(cap) for part in parts))
+        return Driver(rows, True, all(part.exact for part in parts), partial(self.count, rows))
 
-    def _listed(self, condition: Condition) -> Sql:
+    def _listed(self, condition: Condition) -> list[int]:
         """The row ids of a condition that Python decides, string by string."""
         if condition not in self._found:
             self._found[condition] = list(dict.fromkeys(self._decided(condition)))
-        return self._among(self._found[condition])
+        return self._found[condition]
 
     def _decided(self, condition: Condition) -> Iterator[int]:
         value: Any = condition.value
         path = self.paths[condition.path]
         rows = self.fields_at(path, "row")
-        fields = Fields(
-            self.table_of(rows), path, condition.operator == "regex" or condition.case_sensitive, self.tx.dialect
-        )
+        fields = Fields(rows.table, path, condition.operator == "regex" or condition.case_sensitive, self.tx.dialect)
         rows = rows.where(fields.are_strings)
         test: Callable[[str], bool] = partial(found, value, condition.case_sensitive)
         if condition.operator == "text":
@@ -359,6 +344,10 @@ class Lookup:
             if (told := self._terms(condition)) is not None:
                 among = having(told[0], self.tx.dialect, self.alias()).select()
                 rows = rows.where(Sql(f"{rows.row_id} IN ({among.text})", among.values))
+                few = self.fetch(limited(rows.select(f"{fields.whole} AS string"), FEW))
+                if len(few) < FEW:
+                    yield from (row[0] for row in few if test(row[1]))
+                    return
         statement = rows.select(fields.whole).statement("row_id", "string")
         with self.tx.execution_options(yield_per=PYTHON_ROWS).execute(statement) as strings:
             yield from (row[0] for row in strings if test(row[1]))
@@ -372,11 +361,6 @@ def _smallest(drivers: Sequence[Driver]) -> Driver:
     if min(few) < FEW:
         return drivers[few.index(min(few))]
     return min(drivers, key=lambda driver: driver.size)
-
-
-def _like(part: str) -> str:
-    """The pattern of the texts that hold a part."""
-    return f"%{_LITERAL.sub(_ESCAPED, part)}%"
 
 
 def _has_words(wanted: frozenset[str], text: str) -> bool:

@@ -25,7 +25,7 @@ def sort_all(matching: Rows, lookup: Lookup, order: Sequence[SortKey], after: tu
     for number, key in known:
         path = lookup.paths[key.path]
         rows = lookup.fields_at(path, "row")
-        fields = Fields(lookup.table_of(rows), path, True, lookup.tx.dialect)
+        fields = Fields(rows.table, path, True, lookup.tx.dialect)
         on = all_of(Sql(f"{rows.row_id} = m.row_id"), *rows.clauses)
         joins.append(f"{rows.source.text} ON {on.text}")
         values += on.values
@@ -58,7 +58,7 @@ def sections(
         here = after[1] if after is not None and position is not None and position[0] == rank else None
         yield _section(lookup, node, key, path, kind, None if here is None or position is None else (position[1], here))
     valued = lookup.fields_at(path, "row")
-    table = lookup.table_of(valued)
+    table = valued.table
     valued = valued.where(
         Sql(f"{valued.row_id} = {every.row_id}"),
         Sql(f"{table}.type = 's' AND {table}.num IS NOT NULL" if key.instant else f"{table}.type IN ('n', 's', 'b')"),
@@ -75,7 +75,7 @@ def _section(
     """The matches with a value of one kind, in its order, from after a value and row id on."""
     as_text = kind == "s" and not key.instant
     rows = lookup.fields_at(path, "str" if as_text else "num")
-    table = lookup.table_of(rows)
+    table = rows.table
     held = f"{table}.str" if as_text else f"{table}.num"
     terms = [held, Fields(table, path, True, lookup.tx.dialect).whole] if as_text and path.long else [held]
     rows = rows.where(Sql(f"{held} IS NOT NULL"), *([] if as_text else [Sql(f"{table}.type = '{kind}'")]))
