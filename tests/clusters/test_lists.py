@@ -12,7 +12,7 @@ from coterie.clusters.service import reindex
 from coterie.kit.clock import ManualClock, iso, parse_iso
 from coterie.kit.ids import ordered_id
 from coterie.store.db import Db
-from coterie.store.tables import cluster_fields, cluster_texts
+from coterie.store.tables import cluster_fields, cluster_terms, cluster_texts
 from coterie.store.tables import settings as facts
 from support import add_cluster, add_collection
 
@@ -89,7 +89,10 @@ def test_ordered_ids_sort_by_their_moment() -> None:
 def test_an_index_of_other_rules_is_made_anew(client: TestClient, services: Services, many: list[str]) -> None:
     def rows() -> list[int | None]:
         with services.db.read() as tx:
-            return [tx.scalar(select(func.count()).select_from(table)) for table in (cluster_fields, cluster_texts)]
+            return [
+                tx.scalar(select(func.count()).select_from(table))
+                for table in (cluster_fields, cluster_texts, cluster_terms)
+            ]
 
     whole = rows()
     with services.db.write() as tx:

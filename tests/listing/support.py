@@ -14,6 +14,7 @@ from coterie.listing.field_index import FieldIndex, erase_fields, write_fields
 from coterie.listing.fields import all_strings, rows_for, search_text
 from coterie.listing.sql import Source
 from coterie.listing.syntax import parse_list
+from coterie.listing.terms import erase_terms, terms_of, write_terms
 from coterie.listing.texts import Texts, erase_texts, write_texts
 from coterie.listing.tree import Listable, ListQuery
 from coterie.store.db import Db
@@ -85,6 +86,7 @@ class Store:
         with self.db.write() as tx:
             pks = tx.scalars(select(clusters.c.pk)).all()
             erase_fields(tx, cluster_fields, pks)
+            erase_terms(tx, pks)
             for namespace in (NEIGHBOUR, NAMESPACE):
                 erase_texts(tx, namespace, pks)
             tx.execute(delete(clusters))
@@ -151,7 +153,9 @@ def _insert(tx: Connection, namespace: str, resources: Sequence[dict[str, Any]])
     if rows:
         tx.execute(insert(clusters), rows)
         found = [(first + number, list(rows_for(resource, PROFILE))) for number, resource in enumerate(resources)]
-        write_fields(tx, cluster_fields, namespace, found)
+        known = write_fields(tx, cluster_fields, namespace, found)
+        path_ids = {path: each.id for path, each in known.items() if path not in INDEX.untexted}
+        write_terms(tx, [(pk, terms_of(rows, path_ids)) for pk, rows in found])
         texts = [
             Texts(first + number, searched(resource), all_strings(resource, PROFILE.timestamps))
             for number, resource in enumerate(resources)

@@ -1,29 +1,33 @@
 """How a list over the field index is carried out: in how many statements, by which index, in how many parameters."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-from sqlalchemy import event
 
 from coterie.listing.syntax import parse_list
+from coterie.store import db
+from coterie.store.dialects import driver_of
 from listing.support import INDEXED, PROFILE, Store, definition, thresholds
 
 MOST = 60
 
 
 @pytest.fixture
-def statements(store: Store) -> Any:
+def statements(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The statements that are sent, of which there must not be more than MOST."""
     sent: list[str] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
-        assert len(sent) <= MOST, "a request of bounded size takes a bounded number of statements"
+    class Noting(NamedTuple):
+        driver: Any
+
+        def execute(self, statement: str, values: Any) -> Any:
+            sent.append(statement)
+            assert len(sent) <= MOST, "a request of bounded size takes a bounded number of statements"
+            return self.driver.execute(statement, values)
 
     store.fill([definition(number, a=number % 3, b=f"b{number}", c=[number, "x"]) for number in range(30)])
-    event.listen(store.db.engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(store.db.engine, "before_cursor_execute", note)
+    monkeypatch.setattr(db, "driver_of", lambda tx: Noting(driver_of(tx)))
+    return sent
 
 
 def test_many_negations_do_not_multiply(store: Store, statements: list[str]) -> None:

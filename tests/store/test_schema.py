@@ -1,5 +1,6 @@
 """Schema: every earlier revision is brought forwards with its data."""
 
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,17 @@ import orjson
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, delete, insert, inspect, text
+from sqlalchemy import Connection, delete, func, insert, inspect, select, text
 
 import coterie.store
+from coterie.clusters.queries import PROFILE, SOURCE
 from coterie.config import Settings
+from coterie.listing.answer import run_list
+from coterie.listing.syntax import parse_list
 from coterie.store.db import Db
 from coterie.store.schema import HEAD, NewerSchema, current, migrate
-from coterie.store.tables import documents, metadata
+from coterie.store.tables import cluster_counts, cluster_terms, clusters, documents, metadata
+from coterie.store.tables import settings as facts
 from coterie.wiring import open_services
 
 FIRST_DATA = """
@@ -115,6 +120,30 @@ def test_a_store_of_the_first_revision_keeps_its_data(empty: Path | str, tmp_pat
     with services.db.read() as tx:
         resource = tx.scalar(text("SELECT resource FROM namespaces WHERE id = 'ns_1'"))
     assert orjson.loads(str(resource)) == {"namespace_id": "ns_1"}
+    services.db.close()
+
+
+def test_definitions_of_revision_3_get_their_terms(empty: Path | str, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, database_url=empty if isinstance(empty, str) else None)
+    created = "2026-01-01T00:00:00.000000Z"
+    resource = {"cluster_id": "clust_1", "cluster_name": "c", "namespace_id": "ns_1", "description": None}
+    resource |= {"metadata": {"team": "red", "n": 1}, "vector_config": None, "attribute_config": None}
+    resource |= {"collection_ids": [], "input_collections": [], "created_at": created}
+    columns = {"namespace_id": "ns_1", "name": "c", "status": "PENDING", "created_at": created}
+    db = Db(settings.records)
+    with db.write() as tx:
+        upgrade(tx, "0003")
+        for statement in FIRST_DATA.split(";")[:2]:
+            tx.exec_driver_sql(statement)
+        tx.execute(insert(clusters).values(pk=1, id="clust_1", resource=orjson.dumps(resource).decode(), **columns))
+        tx.execute(insert(cluster_counts).values(namespace_id="ns_1", status="PENDING", definitions=1, documents=0))
+        tx.execute(insert(facts).values(name="field_index", value=f"2, Unicode {unicodedata.unidata_version}"))
+    db.close()
+    services, _ = open_services(settings)
+    wanted = parse_list({"filters": {"metadata.team": "RED", "metadata.n": 1}}, profile=PROFILE)
+    with services.db.read() as tx:
+        assert run_list(tx, wanted, SOURCE, {"namespace_id": "ns_1"}).total == 1
+        assert tx.scalar(select(func.count()).select_from(cluster_terms)) == 1
     services.db.close()
 
 

@@ -11,7 +11,7 @@ from coterie.listing.answer import Listed, run_list
 from coterie.listing.field_index import FieldIndex
 from coterie.listing.sql import Source, plain_page
 from coterie.listing.tree import Listable, ListQuery
-from coterie.store.db import InlineReads
+from coterie.store.db import InlineReads, fetch_kept
 from coterie.store.tables import cluster_counts, cluster_fields, cluster_texts, clusters
 
 PROFILE = Listable("cluster_name", "cluster_id", frozenset({"created_at", "updated_at", "last_executed_at"}))
@@ -60,14 +60,14 @@ def find_cluster(tx: Connection, tenant: Tenant, identifier: str) -> Row[Any]:
 
 def count_clusters(tx: Connection, tenant: Tenant) -> int:
     """How many definitions the namespace has."""
-    total: int = tx.execute(_TOTAL, {"namespace_id": tenant.namespace_id}).scalar_one()
+    total: int = fetch_kept(tx, _TOTAL, {"namespace_id": tenant.namespace_id})[0][0]
     return total
 
 
 def list_clusters(tx: Connection, tenant: Tenant, query: ListQuery) -> tuple[Listed, dict[str, Any]]:
     """A page of the namespace's definitions, and the `stats` over all of them, from one snapshot."""
     own = {"namespace_id": tenant.namespace_id}
-    return run_list(tx, query, SOURCE, own), _stats(tx.execute(_COUNTS, own).all())
+    return run_list(tx, query, SOURCE, own), _stats(fetch_kept(tx, _COUNTS, own))
 
 
 def list_newest(reads: InlineReads, tenant: Tenant, query: ListQuery) -> tuple[Listed, dict[str, Any]]:

@@ -21,6 +21,7 @@ from coterie.kit.ids import ordered_id
 from coterie.listing.field_index import erase_fields, paths_of, write_fields
 from coterie.listing.fields import all_strings, rows_for, search_text
 from coterie.listing.filters import parse_filters
+from coterie.listing.terms import erase_terms, terms_of, write_terms
 from coterie.listing.texts import Texts, erase_texts, write_texts
 from coterie.store.db import Db
 from coterie.store.dialects import upsert
@@ -31,7 +32,7 @@ MAX_CLUSTERS = 2_000_000
 OnWritten = Callable[[Connection, Tenant, Mapping[str, Any], str], None]
 """Called with the resource of a definition that was made or changed, and the time."""
 
-INDEX_RULES = f"2, Unicode {unicodedata.unidata_version}"
+INDEX_RULES = f"3, Unicode {unicodedata.unidata_version}"
 """What the field index is made by; another value in the store has it made anew."""
 
 _INDEX_RULES = "field_index"
@@ -146,6 +147,7 @@ def delete_cluster(tx: Connection, tenant: Tenant, identifier: str, now: str) ->
     queue.request_cancel(tx, tasks.c.lock == row.id, tasks.c.namespace_id == tenant.namespace_id)
     erase_fields(tx, INDEX.fields, [row.pk])
     erase_texts(tx, tenant.namespace_id, [row.pk])
+    erase_terms(tx, [row.pk])
     tx.execute(delete(clusters).where(clusters.c.pk == row.pk))
     _count(tx, tenant.namespace_id, row.status, -1, -row.num_documents)
     emit(tx, tenant.namespace_id, "cluster.deleted", {"cluster_id": row.id, "cluster_name": row.name}, now)
@@ -294,7 +296,10 @@ def _index(tx: Connection, definitions: Sequence[tuple[int, dict[str, Any], str]
     for definition in definitions:
         of_namespace.setdefault(definition[1]["namespace_id"], []).append(definition)
     for namespace_id, own in of_namespace.items():
-        write_fields(tx, INDEX.fields, namespace_id, [(pk, list(rows_for(row, PROFILE))) for pk, row, _ in own])
+        rows_of = [(pk, list(rows_for(row, PROFILE))) for pk, row, _ in own]
+        known = write_fields(tx, INDEX.fields, namespace_id, rows_of)
+        path_ids = {path: each.id for path, each in known.items() if path not in INDEX.untexted}
+        write_terms(tx, [(pk, terms_of(rows, path_ids)) for pk, rows in rows_of])
         write_texts(tx, namespace_id, [_texts(tx, *definition) for definition in own])
 
 

@@ -13,6 +13,7 @@ from coterie.listing.paging import pagination
 from coterie.listing.scan import scan
 from coterie.listing.sql import Source, plain_statements
 from coterie.listing.tree import Listable, ListQuery
+from coterie.store.db import fetch_kept
 from coterie.store.dialects import among_parameter, listed
 
 
@@ -28,8 +29,7 @@ def run_list(tx: Connection, query: ListQuery, source: Source, tenant: Mapping[s
     page, total = list_rows(tx, query, source, tenant)
     if not page:
         return Listed([], total)
-    rows = tx.execute(_resources(source, tx.dialect), {"page": listed(tx.dialect, page)})
-    texts: dict[int, str] = {row[0]: row[1] for row in rows}
+    texts: dict[int, str] = dict(fetch_kept(tx, _resources(source, tx.dialect), {"page": listed(tx.dialect, page)}))  # type: ignore[arg-type]
     return Listed([texts[pk] for pk in page], total)
 
 
@@ -42,10 +42,10 @@ def list_rows(tx: Connection, query: ListQuery, source: Source, tenant: Mapping[
     """The keys of the page's rows, in order, and the total."""
     if query.is_plain:
         statements = plain_statements(source, tenant, query)
-        page = list(tx.scalars(statements.page, statements.parameters))
+        page = [row[0] for row in fetch_kept(tx, statements.page, statements.parameters)]
         if query.offset == 0 and len(page) < query.limit:
             return page, len(page)
-        return page, tx.scalar(statements.count, statements.parameters) or 0
+        return page, fetch_kept(tx, statements.count, statements.parameters)[0][0]
     if source.index is not None and source.index.complete:
         return Planner(tx, query, source, tenant).run()
     return scan(tx, query, source, tenant)

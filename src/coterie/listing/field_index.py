@@ -4,37 +4,22 @@ Strings are compared by what their index holds, their first CUT characters, and 
 something open: an operand that is shorter can only equal, precede or begin what it equals, precedes or begins cut off.
 """
 
-import operator
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Dialect,
-    Select,
-    Table,
-    and_,
-    bindparam,
-    delete,
-    false,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Dialect, Select, Table, bindparam, delete, insert, select, update
 
 from coterie.listing.fields import CUT, FieldRow
+from coterie.listing.fragments import Sql, all_of, any_of, one_of
 from coterie.listing.tree import Condition, Kind, Pair, Scalar
-from coterie.store.dialects import among, among_parameter, has_part, listed
+from coterie.store.db import fetch_kept
+from coterie.store.dialects import among, among_parameter, exact, find, listed
 from coterie.store.tables import paths
 
-_COMPARE = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
-_LOOSER = {"gt": operator.ge, "gte": operator.ge, "lt": operator.le, "lte": operator.le}
+_COMPARE = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +28,7 @@ class FieldIndex:
 
     `scope` names the tenant's value that its paths belong to. A `complete` one holds every path; another one only
     those that were declared. `texts` holds what is searched in, by row, with an index of the trigrams of all strings
-    but those at `untexted` paths.
+    but those at `untexted` paths; beside it are the terms of all paths but those (`listing.terms`).
     """
 
     fields: Table
@@ -67,7 +52,7 @@ class Path(NamedTuple):
 def paths_of(tx: Connection, scope: str, wanted: Iterable[str]) -> dict[str, Path]:
     """Those of the wanted paths that any resource of the scope has, or had."""
     values = {"wanted_scope": scope, "wanted_paths": listed(tx.dialect, list(wanted))}
-    return {row[0]: Path(*row[1:]) for row in tx.execute(_paths(tx.dialect), values)}
+    return {row[0]: Path(*row[1:]) for row in fetch_kept(tx, _paths(tx.dialect), values)}
 
 
 @cache
@@ -77,8 +62,10 @@ def _paths(dialect: Dialect) -> Select[Any]:
     return select(*columns).where(paths.c.scope == bindparam("wanted_scope"), these)
 
 
-def write_fields(tx: Connection, fields: Table, scope: str, rows_of: Sequence[tuple[int, Sequence[FieldRow]]]) -> None:
-    """Put the rows of resources, by their row ids, in place of what was there."""
+def write_fields(
+    tx: Connection, fields: Table, scope: str, rows_of: Sequence[tuple[int, Sequence[FieldRow]]]
+) -> dict[str, Path]:
+    """Put the rows of resources, by their row ids, in place of what was there. The paths that they have."""
     found = {row.path for _, rows in rows_of for row in rows}
     known = paths_of(tx, scope, found)
     if new := found - known.keys():
@@ -100,6 +87,7 @@ def write_fields(tx: Connection, fields: Table, scope: str, rows_of: Sequence[tu
     ]
     if values:
         tx.execute(insert(fields), values)
+    return known
 
 
 def _mark(tx: Connection, facts: Mapping[str, bool], path_ids: Sequence[int]) -> None:
@@ -117,112 +105,118 @@ def takes_null(condition: Condition) -> bool:
     return isinstance(condition.value, frozenset) and ("z", None) in condition.value
 
 
-def row_matches(condition: Condition, path: Path, table: Any, dialect: Dialect) -> ColumnElement[bool]:
-    """The clause for a row of the index at the condition's path. Not for `regex` and `text`: those are Python's."""
+def row_matches(condition: Condition, path: Path, table: str, dialect: Dialect) -> Sql:
+    """The clause for a row of the index, under the alias `table`, at the condition's path. Not for `regex` and `text`:
+    those are Python's.
+    """
     value: Any = condition.value
-    fields = Strings(table, path)
+    fields = Fields(table, path, condition.case_sensitive, dialect)
     match condition.operator:
         case "exists":
-            clause: ColumnElement[bool] = fields.c.type != "z"
+            return Sql(f"{table}.type <> 'z'")
         case "in":
-            clause = _among(value, condition, fields)
+            return _among(value, condition, fields)
         case "contains":
-            clause = _contains(value, condition, fields, dialect)
+            return _contains(value, condition, fields)
         case "starts_with":
-            clause = _starts_with(value, condition, fields)
+            return _starts_with(value, fields)
         case "ends_with":
-            whole = fields.whole(condition.case_sensitive)
-            clause = and_(fields.c.str.is_not(None), _ends_with(value, whole))
+            return all_of(fields.are_strings, _ends_with(value, fields.whole))
         case _:
-            clause = _compared(condition, fields)
-    return clause
+            return _compared(condition, fields)
 
 
-class Strings:
-    """A table of fields at one path: where its strings stand, cut off and whole."""
+class Fields(NamedTuple):
+    """The rows of the index at one path under an alias, and how their strings are compared."""
 
-    def __init__(self, table: Any, path: Path) -> None:
-        self.c = table.c
-        self._long = path.long
+    table: str
+    path: Path
+    case_sensitive: bool
+    dialect: Dialect
 
-    def cut(self, case_sensitive: bool) -> ColumnElement[Any]:
+    @property
+    def are_strings(self) -> Sql:
+        return Sql(f"{self.table}.str IS NOT NULL")
+
+    @property
+    def cut(self) -> str:
         """What the index holds of a row's string."""
-        column: ColumnElement[Any] = self.c.str if case_sensitive else self.c.folded
-        return column
+        return f"{self.table}.{'str' if self.case_sensitive else 'folded'}"
 
-    def whole(self, case_sensitive: bool) -> ColumnElement[Any]:
+    @property
+    def whole(self) -> str:
         """A row's string at its full length: what the index holds, where that is all there is at the path."""
-        cut = self.cut(case_sensitive)
-        if not self._long:
-            return cut
-        return func.coalesce(self.c.whole if case_sensitive else self.c.whole_folded, cut)
+        if not self.path.long:
+            return self.cut
+        return f"COALESCE({self.table}.{'whole' if self.case_sensitive else 'whole_folded'}, {self.cut})"
+
+    def numbers(self, kind: Kind, clause: str, values: Iterable[Any]) -> Sql:
+        """The rows of a kind whose number satisfies a clause."""
+        stored = (exact(self.dialect, value) for value in values)
+        return Sql(f"({self.table}.type = '{kind}' AND {self.table}.num {clause})", tuple(stored))
 
 
 def _is_number(kind: Kind, condition: Condition) -> bool:
     return kind != "s" or condition.instant
 
 
-def _compared(condition: Condition, fields: Strings) -> ColumnElement[bool]:
+def _compared(condition: Condition, fields: Fields) -> Sql:
     pair: Any = condition.value
-    kind, bound = pair[0], stored(pair[1])
+    kind, bound = pair
     compare = _COMPARE[condition.operator]
     if _is_number(kind, condition):
-        return and_(fields.c.type == kind, compare(fields.c.num, bound))
-    cut = fields.cut(condition.case_sensitive)
-    strings = and_(fields.c.str.is_not(None), _LOOSER[condition.operator](cut, bound[:CUT]))
+        return fields.numbers(kind, f"{compare} ?", [bound])
     if len(bound) < CUT:
-        return and_(strings, compare(cut, bound))
-    return and_(strings, compare(fields.whole(condition.case_sensitive), bound))
+        return all_of(fields.are_strings, Sql(f"{fields.cut} {compare} ?", (bound,)))
+    looser = Sql(f"{fields.cut} {compare[0]}= ?", (bound[:CUT],))
+    return all_of(fields.are_strings, looser, Sql(f"{fields.whole} {compare} ?", (bound,)))
 
 
-def _among(pairs: Iterable[Pair], condition: Condition, fields: Strings) -> ColumnElement[bool]:
+def _among(pairs: Iterable[Pair], condition: Condition, fields: Fields) -> Sql:
     """Equality with one of a set of values, per kind."""
     by_kind: defaultdict[Kind, list[Scalar]] = defaultdict(list)
     for kind, value in pairs:
-        by_kind[kind].append(stored(value))
-    clauses = (_equal(kind, by_kind[kind], condition, fields) for kind in sorted(by_kind))
-    return or_(false(), *clauses)
+        by_kind[kind].append(value)
+    return any_of(*(_equal(kind, by_kind[kind], condition, fields) for kind in sorted(by_kind)))
 
 
-def _equal(kind: Kind, values: Sequence[Any], condition: Condition, fields: Strings) -> ColumnElement[bool]:
+def _equal(kind: Kind, values: Sequence[Any], condition: Condition, fields: Fields) -> Sql:
     if kind == "z":
-        return fields.c.type == "z"  # type: ignore[no-any-return]
-    if _is_number(kind, condition):
-        return and_(fields.c.type == kind, _one_of(fields.c.num, values))
-    return and_(fields.c.str.is_not(None), _equal_strings(values, condition.case_sensitive, fields))
+        return Sql(f"{fields.table}.type = 'z'")
+    if not _is_number(kind, condition):
+        return all_of(fields.are_strings, _equal_strings(values, fields))
+    return fields.numbers(kind, *(("= ?", values) if len(values) == 1 else (f"IN ({_marks(values)})", values)))
 
 
-def _equal_strings(values: Sequence[Any], case_sensitive: bool, fields: Strings) -> ColumnElement[bool]:
-    cut, whole = fields.cut(case_sensitive), fields.whole(case_sensitive)
+def _marks(values: Sequence[Any]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _equal_strings(values: Sequence[str], fields: Fields) -> Sql:
     short = [value for value in values if len(value) < CUT]
-    clauses = [and_(cut == value[:CUT], whole == value) for value in values if len(value) >= CUT]
-    if short:
-        clauses.append(_one_of(cut, short))
-    return or_(*clauses)
+    clauses = [
+        Sql(f"({fields.cut} = ? AND {fields.whole} = ?)", (value[:CUT], value)) for value in values if len(value) >= CUT
+    ]
+    return any_of(*clauses, *([one_of(fields.cut, short)] if short else []))
 
 
-def _one_of(column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
-    return column == values[0] if len(values) == 1 else column.in_(values)
-
-
-def stored(value: Any) -> Any:
-    """A value as `num` holds it: booleans are 0 and 1."""
-    return int(value) if isinstance(value, bool) else value
-
-
-def _contains(value: Any, condition: Condition, fields: Strings, dialect: Dialect) -> ColumnElement[bool]:
+def _contains(value: Any, condition: Condition, fields: Fields) -> Sql:
     kind, part = value
     if kind != "s":
-        return and_(fields.c.element, _equal(kind, [stored(part)], condition, fields))
-    inside = has_part(dialect, fields.whole(condition.case_sensitive), part)
-    equal = _equal_strings([part], condition.case_sensitive, fields)
+        return all_of(Sql(f"{fields.table}.element"), _equal(kind, [part], condition, fields))
     # An element that is equal holds the part as well: most rows are told by that, without a look beyond the index.
-    return and_(fields.c.str.is_not(None), inside, or_(~fields.c.element, equal))
+    equal = any_of(Sql(f"NOT {fields.table}.element"), _equal_strings([part], fields))
+    return all_of(fields.are_strings, has_part(fields.dialect, fields.whole, part), equal)
 
 
-def _ends_with(suffix: str, string: ColumnElement[Any]) -> ColumnElement[bool]:
-    begins = func.length(string) - len(suffix) + 1
-    return and_(begins >= 1, func.substr(string, begins) == suffix)
+def has_part(dialect: Dialect, string: str, part: str) -> Sql:
+    """The string holds the part, code point by code point."""
+    return Sql(f"{find(dialect)}({string}, ?) > 0", (part,))
+
+
+def _ends_with(suffix: str, string: str) -> Sql:
+    begins = f"LENGTH({string}) - {len(suffix)} + 1"
+    return Sql(f"({begins} >= 1 AND SUBSTR({string}, {begins}) = ?)", (suffix,))
 
 
 def index_of(condition: Condition) -> str:
@@ -238,16 +232,14 @@ def index_of(condition: Condition) -> str:
     return "num"
 
 
-def _starts_with(prefix: str, condition: Condition, fields: Strings) -> ColumnElement[bool]:
+def _starts_with(prefix: str, fields: Fields) -> Sql:
     """As a range, which an index has: everything from the prefix up to the next text that does not begin with it."""
-    cut = fields.cut(condition.case_sensitive)
-    begins = and_(fields.c.str.is_not(None), cut >= prefix[:CUT])
-    following = _following(prefix[:CUT])
-    begins = begins if following is None else and_(begins, cut < following)
-    if len(prefix) <= CUT:
-        return begins
-    whole = fields.whole(condition.case_sensitive)
-    return and_(begins, func.substr(whole, 1, len(prefix)) == prefix)
+    begins = [fields.are_strings, Sql(f"{fields.cut} >= ?", (prefix[:CUT],))]
+    if (following := _following(prefix[:CUT])) is not None:
+        begins.append(Sql(f"{fields.cut} < ?", (following,)))
+    if len(prefix) > CUT:
+        begins.append(Sql(f"SUBSTR({fields.whole}, 1, {len(prefix)}) = ?", (prefix,)))
+    return all_of(*begins)
 
 
 def _following(prefix: str) -> str | None:

@@ -8,17 +8,20 @@ The method is that of a textbook's access path selection (Selinger et al. 1979),
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from coterie.listing import lookup
 from coterie.listing.field_index import takes_null
+from coterie.listing.fragments import Rows, Sql, limited
 from coterie.listing.lookup import EVERYTHING, NOTHING, Driver, Lookup, Term, Word
 from coterie.listing.sorting import sections, sort_all
 from coterie.listing.sql import Source
 from coterie.listing.tree import NEWEST_FIRST, And, Condition, ListQuery, Not, Or, Position, SortKey
+from coterie.store.db import fetch_kept
 
 PROBE_COST = 3
 """What a look at one row by its id costs, in steps along an index."""
@@ -52,18 +55,24 @@ class Planner:
         """All matches, newest first, where there are so few that fetching them is less than to count them first."""
         if self.query.order != NEWEST_FIRST or self.query.after is not None or self.node in (NOTHING, EVERYTHING):
             return None
-        driver = None if self._is_ordered(self.node) else self.lookup.driver(self.node)
-        if driver is None or (not driver.exact and driver.size >= lookup.MANY):
+        driver = self.lookup.driver(self.node)
+        if driver is None or driver.ordered or (not driver.exact and driver.size >= lookup.MANY):
             return None
-        found = list(self.tx.scalars(self._matching(driver, self.node).limit(lookup.FEW)))
-        return sorted(found, reverse=True) if len(found) < lookup.FEW else None
+        rows = self.lookup.fetch(limited(self._matching(driver, self.node).select(), lookup.FEW))
+        return sorted((row[0] for row in rows), reverse=True) if len(rows) < lookup.FEW else None
 
     @cached_property
     def _all(self) -> int:
-        statement = self.source.total
-        if statement is None:
-            statement = select(func.count()).select_from(self.source.table).where(self.source.tenant)
-        return self.tx.scalar(statement, dict(self.tenant)) or 0
+        if self.source.total is None:
+            return self.lookup.count(self._every)
+        total: int = fetch_kept(self.tx, self.source.total, self.tenant)[0][0]
+        return total
+
+    @property
+    def _every(self) -> Rows:
+        """All of the tenant's rows, under their own table's name."""
+        table, scope = self.source.table.name, self.lookup.index.scope
+        return Rows(f"{table}.{self.source.pk.name}", Sql(table), (Sql(f"{table}.{scope} = ?", (self.tenant[scope],)),))
 
     # -- totals ---------------------------------------------------------------------------------------------------
 
@@ -87,7 +96,7 @@ class Planner:
             return self._count_by_probe(node)
         if not driver.exact:
             return self._count_and((node,), driver)
-        return self._count_rows(driver.rows, driver.single)
+        return self._count_rows(driver.rows, driver.single) if driver.total is None else driver.total
 
     def _count_and(self, nodes: Sequence[Term], driver: Driver | None = None) -> int:
         driver = driver or self.lookup.driver(And(tuple(nodes)))  # type: ignore[arg-type]
@@ -104,12 +113,15 @@ class Planner:
             return self._count(kept) - self._count(self.lookup.simplify(And((*rest, negated[0].node))))  # type: ignore[arg-type]
         return self._count_rows(self._matching(driver, And(tuple(nodes))), True)  # type: ignore[arg-type]
 
-    def _count_rows(self, rows: Select[Any], single: bool) -> int:
-        return self.lookup.count(rows if single else rows.distinct())
+    def _count_rows(self, rows: Rows, single: bool) -> int:
+        return self.lookup.count(replace(rows, distinct=not single))
 
     def _count_by_probe(self, node: Term) -> int:
-        matching = self.lookup.probe(node, self.source.pk)
-        return self.lookup.count(select(self.source.pk).where(self.source.tenant, matching))
+        return self.lookup.count(self._probed(node))
+
+    def _probed(self, node: Term) -> Rows:
+        """The tenant's rows that satisfy a node, looked at one by one."""
+        return self._every.where(self.lookup.probe(node, self._every.row_id))
 
     def _single(self, condition: Condition) -> bool:
         return not self.lookup.paths[condition.path].multiple
@@ -118,16 +130,14 @@ class Planner:
 
     def _newest_first(self, total: int) -> list[int]:
         driver = self.lookup.driver(self.node) if self.node != EVERYTHING else None
-        if driver is not None and (self._is_ordered(self.node) or self._is_short(driver, total)):
+        if driver is not None and (driver.ordered or self._is_short(driver, total)):
             rows = self._matching(driver, self.node)
-            row_id = rows.selected_columns.row_id
         else:
-            rows = select(self.source.pk.label("row_id")).where(self.source.tenant)
-            row_id = self.source.pk
-            rows = rows if self.node == EVERYTHING else rows.where(self.lookup.probe(self.node, row_id))
+            rows = self._probed(self.node)
         if self.query.after is not None:
-            rows = rows.where(row_id <= self._newest_row(self.source.created_at < self.query.after.created_at))
-        return self._page(rows.order_by(row_id.desc()))
+            last = self._newest_row(self.source.created_at < self.query.after.created_at)
+            rows = rows.where(Sql(f"{rows.row_id} <= ?", (last,)))
+        return self._page(rows.select(order=f"{rows.row_id} DESC"))
 
     def _is_short(self, driver: Driver, total: int) -> bool:
         """Whether to collect and sort all matches is less than to look at row after row until the page is full."""
@@ -136,26 +146,15 @@ class Planner:
         looked_at = (self.query.offset + self.query.limit) * self._all // total
         return PROBE_COST * looked_at > total + (total if driver.exact else PROBE_COST * driver.size)
 
-    def _is_ordered(self, node: Term) -> bool:
-        """Whether the index gives the rows of a node by row id: those of one value at a path of single rows."""
-        return (
-            isinstance(node, Condition)
-            and node.operator == "in"
-            and isinstance(node.value, frozenset)
-            and len(node.value) == 1
-            and self._single(node)
-        )
-
-    def _matching(self, driver: Driver, node: Term) -> Select[Any]:
-        """The row ids of all matches of a node, each once, under the name `row_id`."""
+    def _matching(self, driver: Driver, node: Term) -> Rows:
+        """The row ids of all matches of a node, each once."""
         if driver.exact and driver.single:
             return driver.rows
-        rows = driver.rows.subquery()
-        matching = select(rows.c.row_id)
+        rows = driver.rows.nested(self.lookup.alias())
         if not driver.exact:
             rest = node if driver.rest is None else And(driver.rest)  # type: ignore[arg-type]
-            matching = matching.where(self.lookup.probe(rest, rows.c.row_id))
-        return matching if driver.single else matching.distinct()
+            rows = rows.where(self.lookup.probe(rest, rows.row_id))
+        return replace(rows, distinct=not driver.single)
 
     def _sorted(self, total: int) -> list[int]:
         (key, *others) = self.query.order
@@ -170,31 +169,27 @@ class Planner:
     def _sort_all(self) -> list[int]:
         """Every match with its values, sorted."""
         driver = self.lookup.driver(self.node) if self.node != EVERYTHING else None
-        if driver is None:
-            every = select(self.source.pk.label("row_id")).where(self.source.tenant)
-            matching = every.where(self.lookup.probe(self.node, self.source.pk))
-        else:
-            matching = self._matching(driver, self.node)
-        return self._page(sort_all(matching.subquery(), self.lookup, self.query.order, self._after))
+        matching = self._probed(self.node) if driver is None else self._matching(driver, self.node)
+        return self._page(sort_all(matching, self.lookup, self.query.order, self._after))
 
     def _walk(self, key: SortKey) -> list[int]:
         """Along the index of the sort key's values, kind by kind, asking each row the rest; the missing ones last."""
         limit, offset = self.query.limit, self.query.offset
         page: list[int] = []
-        for rows in sections(self.lookup, self.source, self.node, key, self._after):
-            found = self._page(rows, limit, offset)
+        for rows, order in sections(self.lookup, self._every, self.node, key, self._after):
+            found = self._page(rows.select(order=order), limit, offset)
             page += found
             limit -= len(found)
             if limit == 0:
                 break
             if offset:
-                offset = 0 if found else offset - self.lookup.count(rows.order_by(None))
+                offset = 0 if found else offset - self.lookup.count(rows)
         return page
 
-    def _page(self, rows: Select[Any], limit: int | None = None, offset: int | None = None) -> list[int]:
-        limited = rows.limit(self.query.limit if limit is None else limit)
-        limited = limited.offset(self.query.offset if offset is None else offset)
-        return list(self.tx.scalars(limited, dict(self.tenant)))
+    def _page(self, rows: Sql, limit: int | None = None, offset: int | None = None) -> list[int]:
+        limit = self.query.limit if limit is None else limit
+        offset = self.query.offset if offset is None else offset
+        return [row[0] for row in self.lookup.fetch(limited(rows, limit, offset))]
 
     @cached_property
     def _after(self) -> tuple[Position, int] | None:

@@ -7,31 +7,29 @@ satisfies, looked up by row id. What Python alone can decide, a pattern or the w
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import chain, count
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    column,
-    exists,
-    false,
-    func,
-    literal,
-    not_,
-    or_,
-    select,
-    text,
-    true,
-    union,
-)
+from sqlalchemy import Connection
 
-from coterie.listing.field_index import FieldIndex, Strings, index_of, paths_of, row_matches, takes_null
+from coterie.listing.field_index import (
+    FieldIndex,
+    Fields,
+    Path,
+    has_part,
+    index_of,
+    paths_of,
+    row_matches,
+    takes_null,
+)
+from coterie.listing.fragments import Rows, Sql, all_of, any_of, counted, exists, limited, none_of, union
 from coterie.listing.patterns import found
+from coterie.listing.terms import Groups, having, wanted_terms
 from coterie.listing.tree import And, Condition, Node, Not, Or, SortKey
+from coterie.listing.trigrams import with_trigrams
 from coterie.listing.values import words
-from coterie.store.dialects import has_part, row_by_row, values_of
+from coterie.store.db import estimate, fetch
+from coterie.store.dialects import by_index, fence, listed, values_of
 
 FEW = 2_000
 """Rows that are looked at one by one without a thought."""
@@ -39,7 +37,9 @@ FEW = 2_000
 MANY = 20_000
 """How far a driver is counted to choose among several, or to say that a trigram is no rare one."""
 
-TRIGRAM = 3
+COMMON = 16
+"""A part that one row in so many has is common: looking at all of them is less than looking each such row up."""
+
 PYTHON_ROWS = 10_000
 
 
@@ -57,17 +57,26 @@ NOTHING, EVERYTHING = Or(()), And(())
 class Driver:
     """Row ids that hold all matches: whether each comes once, whether they are the matches and no more."""
 
-    rows: Select[Any]
+    rows: Rows
     single: bool
     exact: bool
-    count: Callable[[], int]
+    count: Callable[[int], int]
+    """How many there are, at most so many."""
     rest: tuple[Term, ...] | None = None
     """Where it is one of an AND's parts: the others, which remain to be asked."""
+    ordered: bool = False
+    """Whether the index gives them by row id, either way."""
 
     @cached_property
     def size(self) -> int:
         """How many there are, at most MANY."""
-        return self.count()
+        return self.count(MANY)
+
+    @property
+    def total(self) -> int | None:
+        """How many matches there are, if that is known already."""
+        known = "size" in self.__dict__ and self.size < MANY and self.exact and self.single
+        return self.size if known else None
 
 
 def candidates(tx: Connection, node: Node, index: FieldIndex, tenant: Mapping[str, Any]) -> Driver | None:
@@ -89,9 +98,10 @@ class Lookup:
     ) -> None:
         self.tx = tx
         self.index = index
-        self.tenant = tenant
+        self._scope = tenant[index.scope]
+        self._aliases = count()
         wanted = {condition.path for condition in _conditions(node)} | {key.path for key in order}
-        self.paths = paths_of(tx, tenant[index.scope], wanted)
+        self.paths = paths_of(tx, self._scope, wanted)
         self._count_all = count_all
         self._found: dict[Condition, list[int]] = {}
         self._drivers: dict[Term, Driver | None] = {}
@@ -123,19 +133,19 @@ class Lookup:
             case _:
                 return node
 
-    def probe(self, node: Term, row_id: ColumnElement[int]) -> ColumnElement[bool]:
-        """The clause that a row satisfies."""
+    def probe(self, node: Term, row_id: str) -> Sql:
+        """The clause that a row satisfies, whose id is that expression."""
         match node:
             case And(nodes):
-                return and_(true(), *(self.probe(part, row_id) for part in nodes))
+                return all_of(*(self.probe(part, row_id) for part in nodes))
             case Or(nodes):
-                return or_(false(), *(self.probe(part, row_id) for part in nodes))
+                return any_of(*(self.probe(part, row_id) for part in nodes))
             case Not(inner):
-                return not_(self.probe(inner, row_id))
+                return none_of(self.probe(inner, row_id))
             case Word(part):
-                texts = self._texts.alias()
-                own = and_(texts.c.namespace_id == self.tenant["namespace_id"], texts.c.row_id == row_id)
-                return exists(select(literal(1)).where(own, self._has(texts.c.search, part)))
+                texts = self._own_texts()
+                searched = has_part(self.tx.dialect, f"{texts.table}.search", part)
+                return exists(texts.where(Sql(f"{texts.row_id} = {row_id}"), searched).select())
             case Condition():
                 return self._probe(node, row_id)
 
@@ -148,34 +158,61 @@ class Lookup:
     def _make_driver(self, node: Term) -> Driver | None:
         match node:
             case And(nodes):
-                parts = self._together(nodes)
-                found = ((number, self._of_part(part)) for number, part in enumerate(parts))
-                drivers = [(number, driver) for number, driver in found if driver is not None]
-                if not drivers:
-                    return None
-                number, best = min(drivers, key=lambda item: item[1].size) if len(drivers) > 1 else drivers[0]
-                others = (node for at, part in enumerate(parts) if at != number or not best.exact for node in part)
-                return replace(best, exact=best.exact and len(parts) == 1, rest=tuple(others))
+                drivers = list(self._of_and(nodes))
+                return _smallest(drivers) if drivers else None
             case Or(nodes):
                 return self._union([self.driver(part) for part in nodes])
             case Not():
                 return None
             case Word(part):
-                return self._driver_of_word(part)
+                return self._of_words([part])
             case Condition():
                 return self._driver(node)
 
-    def rows_at(self, *conditions: Condition) -> Select[Any]:
-        """The row ids of conditions on one path, as often as a row of the index satisfies them."""
-        fields = self.index.fields.alias()
-        path = self.paths[conditions[0].path]
-        satisfied = (row_matches(condition, path, fields, self.tx.dialect) for condition in conditions)
-        rows = select(fields.c.row_id).where(fields.c.path_id == path.id, *satisfied)
-        return self.by(rows, fields, index_of(conditions[0]))
+    def _of_and(self, nodes: Sequence[Term]) -> Iterator[Driver]:
+        """The drivers of an AND: that of all its conditions that terms tell, or of each part by itself."""
+        told = {node: terms for node in nodes if (terms := self._terms(node)) is not None}
+        if len(told) < 2:
+            told = {}
+        else:
+            left = tuple(node for node in nodes if node not in told or not told[node][1])
+            yield self._of_terms([groups for groups, _ in told.values()], left)
+        searched = [node for node in nodes if isinstance(node, Word)]
+        if searched:
+            others = tuple(node for node in nodes if node not in searched)
+            yield replace(self._of_words([word.part for word in searched]), exact=not others, rest=others)
+        alone = [node for node in nodes if node not in told and node not in searched]
+        for part in self._together(alone):
+            if (driver := self._of_part(part)) is not None:
+                others = tuple(node for node in nodes if node not in part or not driver.exact)
+                yield replace(driver, exact=not others, rest=others, ordered=driver.ordered and not others)
 
-    def by(self, rows: Select[Any], fields: Any, index: str) -> Select[Any]:
-        """Tell SQLite, which keeps no statistics, by which index the rows of a table of fields are found."""
-        return rows.with_hint(fields, f"INDEXED BY ix_{self.index.fields.name}_{index}", "sqlite")
+    def _terms(self, node: Term) -> tuple[Groups, bool] | None:
+        """The terms that a condition's resources have, and whether they decide it."""
+        if self.index.texts is None or not isinstance(node, Condition) or node.path in self.index.untexted:
+            return None
+        return wanted_terms(node, self.paths[node.path])
+
+    def _of_terms(self, told: Sequence[Groups], left: tuple[Term, ...] = ()) -> Driver:
+        rows = having(tuple(chain(*told)), self.tx.dialect, self.alias())
+        ordered = not left and self.tx.dialect.name == "sqlite"
+        return Driver(rows, True, not left, partial(self.count, rows), left, ordered)
+
+    def rows_at(self, *conditions: Condition) -> Rows:
+        """The row ids of conditions on one path, as often as a row of the index satisfies them."""
+        path = self.paths[conditions[0].path]
+        rows = self.fields_at(path, index_of(conditions[0]))
+        return rows.where(*(row_matches(each, path, rows.table, self.tx.dialect) for each in conditions))
+
+    def fields_at(self, path: Path, index: str) -> Rows:
+        """The rows of the table of fields at a path, found by one of its indexes, under an alias of their own."""
+        alias, name = self.alias(), self.index.fields.name
+        source = Sql(f"{name} AS {alias}{by_index(self.tx.dialect, f'ix_{name}_{index}')}")
+        return Rows(f"{alias}.row_id", source, (Sql(f"{alias}.path_id = ?", (path.id,)),))
+
+    def alias(self) -> str:
+        """A name that no other table of this request has."""
+        return f"t{next(self._aliases)}"
 
     def _together(self, nodes: Sequence[Term]) -> list[Sequence[Term]]:
         """The nodes, those at one path together where one row of the index decides them all: a range's two ends."""
@@ -191,35 +228,38 @@ class Lookup:
         if len(part) == 1:
             return self.driver(part[0])
         rows = self.rows_at(*part)  # type: ignore[arg-type]
-        return Driver(rows, True, True, partial(self.count, rows, MANY))
+        return Driver(rows, True, True, partial(self.count, rows))
 
-    def count(self, rows: Select[Any], cap: int | None = None) -> int:
+    def count(self, rows: Rows, cap: int | None = None) -> int:
         """How many rows a select gives, at most `cap`."""
-        limited = rows if cap is None else rows.limit(cap)
-        return self.tx.scalar(select(func.count()).select_from(limited.subquery()), dict(self.tenant)) or 0
+        found: int = self.fetch(counted(rows.select() if cap is None else limited(rows.select(), cap)))[0][0]
+        return found
 
-    @property
-    def _texts(self) -> Any:
-        return self.index.texts
+    def fetch(self, statement: Sql) -> list[tuple[Any, ...]]:
+        """The rows of a statement."""
+        return fetch(self.tx, *statement)
 
-    def _has(self, value: ColumnElement[Any], part: str) -> ColumnElement[bool]:
-        return has_part(self.tx.dialect, value, part)
+    def _own_texts(self) -> Rows:
+        assert self.index.texts is not None
+        alias = self.alias()
+        own = Sql(f"{alias}.namespace_id = ?", (self._scope,))
+        return Rows(f"{alias}.row_id", Sql(f"{self.index.texts.name} AS {alias}"), (own,))
 
-    def _probe(self, condition: Condition, row_id: ColumnElement[int]) -> ColumnElement[bool]:
+    def _probe(self, condition: Condition, row_id: str) -> Sql:
         if condition.operator in ("regex", "text"):
-            return row_id.in_(self._listed(condition))
-        holds = exists(self._row_at(condition, row_id))
+            return self._is_among(row_id, self._listed(condition))
+        holds = self._holds(condition, row_id)
         if not takes_null(condition):
             return holds
-        return or_(holds, ~exists(self._row_at(Condition(condition.path, "exists"), row_id)))
+        return any_of(holds, none_of(self._holds(Condition(condition.path, "exists"), row_id)))
 
-    def _row_at(self, condition: Condition, row_id: ColumnElement[int]) -> Select[Any]:
-        fields = self.index.fields.alias()
-        path = self.paths[condition.path]
-        here = and_(fields.c.row_id == row_id, fields.c.path_id == path.id)
-        rows = select(literal(1)).where(here, row_matches(condition, path, fields, self.tx.dialect))
+    def _holds(self, condition: Condition, row_id: str) -> Sql:
         by_value = condition.operator == "in" and len(condition.value or ()) == 1 and not takes_null(condition)
-        return row_by_row(self.tx.dialect, self.by(rows, fields, index_of(condition) if by_value else "row"))
+        path = self.paths[condition.path]
+        rows = self.fields_at(path, index_of(condition) if by_value else "row")
+        matching = row_matches(condition, path, rows.table, self.tx.dialect)
+        found = rows.where(Sql(f"{rows.row_id} = {row_id}"), matching).select()
+        return exists(Sql(found.text + fence(self.tx.dialect), found.values))
 
     def _driver(self, condition: Condition) -> Driver | None:
         path = self.paths.get(condition.path)
@@ -228,78 +268,99 @@ class Lookup:
         if condition.operator in ("regex", "text"):
             if not self.index.complete:
                 return None
-            rows = self._listed(condition)
-            return Driver(rows, True, True, lambda: len(self._found[condition]))
+            return self._driver_of(self._listed(condition), exact=True)
         if condition.operator in ("contains", "ends_with") and (by_trigrams := self._by_trigrams(condition)):
             return by_trigrams
+        if self.tx.dialect.name == "sqlite" and (told := self._terms(condition)) is not None:
+            return self._of_terms([told[0]])  # a quarter of a walk along the index of values
         rows = self.rows_at(condition)
-        return Driver(rows, not path.multiple, True, partial(self.count, rows, MANY))
+        ordered = condition.operator == "in" and len(condition.value or ()) == 1 and not path.multiple
+        return Driver(rows, not path.multiple, True, partial(self.count, rows), ordered=ordered)
 
-    def _driver_of_word(self, part: str) -> Driver:
-        texts = self._texts
-        own = texts.c.namespace_id == self.tenant["namespace_id"]
-        rows = select(texts.c.row_id).where(own, self._has(texts.c.search, part))
-        by_trigrams = self._with_trigrams([part])
-        return by_trigrams or Driver(rows, True, True, lambda: MANY)
+    def _of_words(self, parts: Sequence[str]) -> Driver:
+        """The resources that a search for all of the parts finds."""
+        texts = self._own_texts()
+        searched = texts.where(*(has_part(self.tx.dialect, f"{texts.table}.search", part) for part in parts))
+        if (found := self._with_trigrams(parts)) is None:
+            return Driver(searched, True, True, lambda cap: cap)
+        rows = searched.where(self._is_among(texts.row_id, found))
+        return Driver(rows, True, True, partial(self.count, rows))
 
     def _by_trigrams(self, condition: Condition) -> Driver | None:
         value: Any = condition.value
         part = value[1] if condition.operator == "contains" else value
-        if not isinstance(part, str) or condition.case_sensitive or self.index.texts is None or not self._is_large:
+        if not isinstance(part, str) or condition.case_sensitive or condition.path in self.index.untexted:
             return None
-        return None if condition.path in self.index.untexted else self._with_trigrams([part])
+        found = self._with_trigrams([part])
+        return None if found is None else self._driver_of(found, exact=False)
 
-    def _with_trigrams(self, parts: Sequence[str]) -> Driver | None:
+    def _with_trigrams(self, parts: Sequence[str]) -> list[int] | None:
         """The rows whose strings hold the parts; None if an index would not make that cheap."""
-        long = [part for part in parts if len(part) >= TRIGRAM]
-        if not long or not self._is_large:
+        if self.index.texts is None or self._count_all() < FEW:
             return None
-        texts = self._texts
-        if self.tx.dialect.name == "sqlite":
-            grams = dict.fromkeys(part[at : at + TRIGRAM] for part in long for at in range(len(part) - TRIGRAM + 1))
-            wanted = " AND ".join('"' + gram.replace('"', '""') + '"' for gram in grams)
-            matched = text("SELECT rowid FROM cluster_trigrams WHERE cluster_trigrams MATCH :grams")
-            hits: Any = matched.bindparams(grams=wanted).columns(column("rowid")).subquery()
-            rows = select(texts.c.row_id).where(texts.c.row_id.in_(select(hits.c.rowid)))
-        else:
-            rows = select(texts.c.row_id).where(*(texts.c.strings.contains(part, autoescape=True) for part in long))
-        rows = rows.where(texts.c.namespace_id == self.tenant["namespace_id"])
-        size = self.count(rows, MANY)
-        return None if size == MANY else Driver(rows, True, False, lambda: size)
+        rows = with_trigrams(self._own_texts(), parts, self.tx.dialect)
+        cap = min(MANY, self._count_all() // COMMON)
+        if rows is None or (estimate(self.tx, *rows.select()) or 0) >= cap:
+            return None
+        found = [row[0] for row in self.fetch(limited(rows.select(), cap))]
+        return found if len(found) < cap else None
 
-    @cached_property
-    def _is_large(self) -> bool:
-        return self._count_all() >= FEW
+    def _driver_of(self, row_ids: Sequence[int], exact: bool) -> Driver:
+        every = self._values(row_ids)
+        rows = Rows("row_id", Sql(f"({every.text}) AS {self.alias()}", every.values))
+        return Driver(rows, True, exact, lambda cap: min(cap, len(row_ids)))
+
+    def _is_among(self, row_id: str, row_ids: Sequence[int]) -> Sql:
+        every = self._values(row_ids)
+        return Sql(f"{row_id} IN ({every.text})", every.values)
+
+    def _values(self, row_ids: Sequence[int]) -> Sql:
+        return Sql(values_of(self.tx.dialect), (listed(self.tx.dialect, row_ids),))
 
     def _union(self, drivers: Sequence[Driver | None]) -> Driver | None:
         parts = [driver for driver in drivers if driver is not None]
         if len(parts) < len(drivers) or not parts:
             return None
-        rows = union(*(part.rows for part in parts)).subquery()
-        exact = all(part.exact for part in parts)
-        return Driver(select(rows.c.row_id), True, exact, lambda: sum(part.size for part in parts))
+        every = union(part.rows.select() for part in parts)
+        rows = Rows("row_id", Sql(f"({every.text}) AS {self.alias()}", every.values))
+        return Driver(rows, True, all(part.exact for part in parts), partial(self.count, rows))
 
-    def _listed(self, condition: Condition) -> Select[Any]:
+    def _listed(self, condition: Condition) -> list[int]:
         """The row ids of a condition that Python decides, string by string."""
         if condition not in self._found:
             self._found[condition] = list(dict.fromkeys(self._decided(condition)))
-        return select(values_of(self.tx.dialect, self._found[condition]).c.row_id)
+        return self._found[condition]
 
     def _decided(self, condition: Condition) -> Iterator[int]:
-        fields = self.index.fields.alias()
         value: Any = condition.value
         path = self.paths[condition.path]
-        whole = Strings(fields, path).whole(condition.operator == "regex" or condition.case_sensitive)
-        rows = select(fields.c.row_id, whole).where(fields.c.path_id == path.id, fields.c.str.is_not(None))
+        rows = self.fields_at(path, "row")
+        fields = Fields(rows.table, path, condition.operator == "regex" or condition.case_sensitive, self.tx.dialect)
+        rows = rows.where(fields.are_strings)
         test: Callable[[str], bool] = partial(found, value, condition.case_sensitive)
         if condition.operator == "text":
-            rows = rows.where(*(self._has(whole, word) for word in value))
+            rows = rows.where(*(has_part(self.tx.dialect, fields.whole, word) for word in value))
             test = partial(_has_words, frozenset(value))
-            rare = None if condition.case_sensitive else self._with_trigrams(value)
-            if rare is not None and condition.path not in self.index.untexted:
-                rows = self.by(rows.where(fields.c.row_id.in_(rare.rows)), fields, "row")
-        with self.tx.execution_options(yield_per=PYTHON_ROWS).execute(rows) as strings:
+            if (told := self._terms(condition)) is not None:
+                among = having(told[0], self.tx.dialect, self.alias()).select()
+                rows = rows.where(Sql(f"{rows.row_id} IN ({among.text})", among.values))
+                few = self.fetch(limited(rows.select(f"{fields.whole} AS string"), FEW))
+                if len(few) < FEW:
+                    yield from (row[0] for row in few if test(row[1]))
+                    return
+        statement = rows.select(fields.whole).statement("row_id", "string")
+        with self.tx.execution_options(yield_per=PYTHON_ROWS).execute(statement) as strings:
             yield from (row[0] for row in strings if test(row[1]))
+
+
+def _smallest(drivers: Sequence[Driver]) -> Driver:
+    """The driver of the fewest rows. They are counted no further than it takes to tell."""
+    if len(drivers) == 1:
+        return drivers[0]
+    few = [driver.count(FEW) for driver in drivers]
+    if min(few) < FEW:
+        return drivers[few.index(min(few))]
+    return min(drivers, key=lambda driver: driver.size)
 
 
 def _has_words(wanted: frozenset[str], text: str) -> bool:

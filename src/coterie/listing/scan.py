@@ -88,7 +88,8 @@ def narrowed(
     driver = None if where is None or source.index is None else candidates(tx, where, source.index, tenant)
     if driver is None:
         return source.tenant, where
-    return source.tenant & source.pk.in_(driver.rows), None if driver.exact else where
+    rows = driver.rows.select().statement("row_id").subquery()
+    return source.tenant & source.pk.in_(select(rows.c.row_id)), None if driver.exact else where
 
 
 def _rows(

@@ -3,55 +3,52 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, case, exists, func, literal, or_, select
-
 from coterie.listing.evaluate import MISSING
-from coterie.listing.field_index import Path, Strings, stored
+from coterie.listing.field_index import Fields, Path
 from coterie.listing.fields import CUT
+from coterie.listing.fragments import Rows, Sql, all_of, any_of, derived, exists, none_of
 from coterie.listing.lookup import EVERYTHING, Lookup, Term
-from coterie.listing.sql import Source
 from coterie.listing.tree import Position, SortKey
+from coterie.store.dialects import exact
 
-Seek = tuple[ColumnElement[Any], bool, Any]
+Seek = tuple[str, bool, Any]
 """A term of an order, whether it descends, and its value in the row to go on after."""
 
 
-def sort_all(
-    matching: Subquery, lookup: Lookup, order: Sequence[SortKey], after: tuple[Position, int] | None
-) -> Select[Any]:
+def sort_all(matching: Rows, lookup: Lookup, order: Sequence[SortKey], after: tuple[Position, int] | None) -> Sql:
     """The row ids of `matching` in an order, each joined with its values; after a position and its row id."""
     known = [(number, key) for number, key in enumerate(order) if key.path in lookup.paths]
     multiple = any(lookup.paths[key.path].multiple for _, key in known)
-    rows: Any = matching
-    columns: list[list[ColumnElement[Any]]] = []
-    hinted = []
-    for number, key in known:
-        fields = lookup.index.fields.alias()
-        path = lookup.paths[key.path]
-        rows = rows.outerjoin(fields, and_(fields.c.row_id == matching.c.row_id, fields.c.path_id == path.id))
-        hinted.append(fields)
-        first = func.max if key.descending else func.min
-        values = _values(key, fields, path)
-        columns.append(
-            [(first(value) if multiple else value).label(f"v{number}_{at}") for at, value in enumerate(values)]
-        )
-    wanted = select(matching.c.row_id, *(column for own in columns for column in own)).select_from(rows)
-    for fields in hinted:
-        wanted = lookup.by(wanted, fields, "row")
-    found = (wanted.group_by(matching.c.row_id) if multiple else wanted).subquery()
+    inner = matching.select()
+    columns, joins, values = ["m.row_id"], [f"({inner.text}) AS m"], list(inner.values)
     seeks: list[Seek] = []
-    for (number, key), own in zip(known, columns, strict=True):
-        position = None if after is None else after[0].keys[number]
-        seeks += _seeks(key, [found.c[column.name] for column in own], position)
-    page = select(found.c.row_id).order_by(*_terms(seeks), found.c.row_id)
-    return page if after is None else page.where(_later([*seeks, (found.c.row_id, False, after[1])]))
+    for number, key in known:
+        path = lookup.paths[key.path]
+        rows = lookup.fields_at(path, "row")
+        fields = Fields(rows.table, path, True, lookup.tx.dialect)
+        on = all_of(Sql(f"{rows.row_id} = m.row_id"), *rows.clauses)
+        joins.append(f"{rows.source.text} ON {on.text}")
+        values += on.values
+        first = "MAX" if key.descending else "MIN"
+        own = _values(key, fields)
+        names = [f"v{number}_{at}" for at in range(len(own))]
+        columns += [
+            f"{first}({value}) AS {name}" if multiple else f"{value} AS {name}"
+            for value, name in zip(own, names, strict=True)
+        ]
+        seeks += _seeks(key, names, None if after is None else after[0].keys[number])
+    joined = Sql(" LEFT JOIN ".join(joins), tuple(values))
+    rows = Rows("found.row_id", derived(columns, joined, "m.row_id" if multiple else None, "found"))
+    if after is not None:
+        rows = rows.where(_later([*seeks, ("found.row_id", False, after[1])], lookup))
+    return rows.select(order=", ".join([*_terms(seeks), "found.row_id"]))
 
 
 def sections(
-    lookup: Lookup, source: Source, node: Term, key: SortKey, after: tuple[Position, int] | None
-) -> Iterator[Select[Any]]:
+    lookup: Lookup, every: Rows, node: Term, key: SortKey, after: tuple[Position, int] | None
+) -> Iterator[tuple[Rows, str]]:
     """The matches in the order of one key at a path of single rows, along the index of its values: a select for each
-    kind, then one of those without a value.
+    kind with its order, then one of those without a value.
     """
     path = lookup.paths[key.path]
     position = None if after is None else after[0].keys[0]
@@ -60,49 +57,55 @@ def sections(
             continue
         here = after[1] if after is not None and position is not None and position[0] == rank else None
         yield _section(lookup, node, key, path, kind, None if here is None or position is None else (position[1], here))
-    fields = lookup.index.fields.alias()
-    valued = (
-        and_(fields.c.type == "s", fields.c.num.is_not(None)) if key.instant else fields.c.type.in_(["n", "s", "b"])
+    valued = lookup.fields_at(path, "row")
+    table = valued.table
+    valued = valued.where(
+        Sql(f"{valued.row_id} = {every.row_id}"),
+        Sql(f"{table}.type = 's' AND {table}.num IS NOT NULL" if key.instant else f"{table}.type IN ('n', 's', 'b')"),
     )
-    own = and_(fields.c.row_id == source.pk, fields.c.path_id == path.id, valued)
-    present = exists(lookup.by(select(literal(1)).where(own), fields, "row"))
-    missing = select(source.pk.label("row_id")).where(source.tenant, ~present, lookup.probe(node, source.pk))
+    missing = every.where(none_of(exists(valued.select())), lookup.probe(node, every.row_id))
     if after is not None and position is not None and position[0] == MISSING:
-        missing = missing.where(source.pk > after[1])
-    yield missing.order_by(source.pk)
+        missing = missing.where(Sql(f"{every.row_id} > ?", (after[1],)))
+    yield missing, every.row_id
 
 
 def _section(
     lookup: Lookup, node: Term, key: SortKey, path: Path, kind: str, after: tuple[Any, int] | None
-) -> Select[Any]:
+) -> tuple[Rows, str]:
     """The matches with a value of one kind, in its order, from after a value and row id on."""
-    fields = lookup.index.fields.alias()
     as_text = kind == "s" and not key.instant
-    held = fields.c.str if as_text else fields.c.num
-    terms = [held, Strings(fields, path).whole(True)] if as_text and path.long else [held]
-    rows = select(fields.c.row_id).where(fields.c.path_id == path.id, held.is_not(None))
-    rows = lookup.by(rows if as_text else rows.where(fields.c.type == kind), fields, "str" if as_text else "num")
+    rows = lookup.fields_at(path, "str" if as_text else "num")
+    table = rows.table
+    held = f"{table}.str" if as_text else f"{table}.num"
+    terms = [held, Fields(table, path, True, lookup.tx.dialect).whole] if as_text and path.long else [held]
+    rows = rows.where(Sql(f"{held} IS NOT NULL"), *([] if as_text else [Sql(f"{table}.type = '{kind}'")]))
     if node != EVERYTHING:
-        rows = rows.where(lookup.probe(node, fields.c.row_id))
+        rows = rows.where(lookup.probe(node, rows.row_id))
     if after is not None:
-        value = after[0][:CUT] if isinstance(after[0], str) else stored(after[0])
-        seek = [(terms[-1], key.descending, after[0]), (fields.c.row_id, False, after[1])]
-        rows = rows.where(held <= value if key.descending else held >= value, _later(seek))
-    return rows.order_by(*(term.desc() if key.descending else term for term in terms), fields.c.row_id)
+        value = after[0][:CUT] if isinstance(after[0], str) else exact(lookup.tx.dialect, after[0])
+        seek = [(terms[-1], key.descending, after[0]), (rows.row_id, False, after[1])]
+        rows = rows.where(Sql(f"{held} {'<=' if key.descending else '>='} ?", (value,)), _later(seek, lookup))
+    down = " DESC" if key.descending else ""
+    return rows, ", ".join([*(f"{term}{down}" for term in terms), rows.row_id])
 
 
-def _values(key: SortKey, fields: Any, path: Path) -> list[ColumnElement[Any]]:
+def _values(key: SortKey, fields: Fields) -> list[str]:
     """A row's value by its kind, in the order of the kinds; null for the others."""
+    of_kind = "CASE WHEN {table}.type = '{kind}' THEN {table}.num END"
     if key.instant:
-        return [case((fields.c.type == "s", fields.c.num))]
-    number, boolean = (case((fields.c.type == kind, fields.c.num)) for kind in "nb")
-    return [number, Strings(fields, path).whole(True), boolean]
+        return [of_kind.format(table=fields.table, kind="s")]
+    number, boolean = (of_kind.format(table=fields.table, kind=kind) for kind in "nb")
+    return [number, fields.whole, boolean]
 
 
-def _seeks(key: SortKey, values: Sequence[ColumnElement[Any]], after: tuple[int, Any] | None) -> list[Seek]:
+def _seeks(key: SortKey, values: Sequence[str], after: tuple[int, Any] | None) -> list[Seek]:
     """The order by one key: by kind first, then by the value, which counts only where no kind before it has one."""
-    rank = case(*((value.is_not(None), place) for place, value in enumerate(values)), else_=literal(MISSING))
-    terms = [case((rank == place, value)) if len(values) > 1 else value for place, value in enumerate(values)]
+    kinds = " ".join(f"WHEN {value} IS NOT NULL THEN {place}" for place, value in enumerate(values))
+    rank = f"CASE {kinds} ELSE {MISSING} END"
+    terms = [
+        f"CASE WHEN {rank} = {place} THEN {value} END" if len(values) > 1 else value
+        for place, value in enumerate(values)
+    ]
     of_kind = [
         (term, key.descending, after[1] if after is not None and after[0] == place else None)
         for place, term in enumerate(terms)
@@ -110,17 +113,18 @@ def _seeks(key: SortKey, values: Sequence[ColumnElement[Any]], after: tuple[int,
     return [(rank, False, None if after is None else after[0]), *of_kind]
 
 
-def _terms(seeks: Sequence[Seek]) -> list[ColumnElement[Any]]:
-    return [term.desc() if descending else term.asc() for term, descending, _ in seeks]
+def _terms(seeks: Sequence[Seek]) -> list[str]:
+    return [f"{term} DESC" if descending else term for term, descending, _ in seeks]
 
 
-def _later(terms: Sequence[Seek]) -> ColumnElement[bool]:
+def _later(terms: Sequence[Seek], lookup: Lookup) -> Sql:
     """The rows that come after those values, term by term; a value of None stands for a term that is null there."""
     clauses = []
-    equal: list[ColumnElement[bool]] = []
+    equal: list[Sql] = []
     for term, descending, value in terms:
         if value is None:
             continue
-        clauses.append(and_(*equal, term < stored(value) if descending else term > stored(value)))
-        equal.append(term == stored(value))
-    return or_(*clauses)
+        held = value if isinstance(value, str) else exact(lookup.tx.dialect, value)
+        clauses.append(all_of(*equal, Sql(f"{term} {'<' if descending else '>'} ?", (held,))))
+        equal.append(Sql(f"{term} = ?", (held,)))
+    return any_of(*clauses)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Insert, Select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from coterie.kit.errors import Unavailable
@@ -70,6 +71,7 @@ class Db:
     def read(self) -> Iterator[Connection]:
         """A snapshot; nothing that is written in it stays."""
         with self._reads.connect() as connection:
+            connection.begin()
             yield connection
 
     @contextmanager
@@ -98,10 +100,45 @@ class Db:
         self.engine.dispose()
 
 
+def fetch(tx: Connection, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """The rows of a statement, with a `?` for each value, on the driver itself: a short one takes 10 µs rather than 70.
+
+    Raises OperationalError, as SQLAlchemy does.
+    """
+    text = statement if tx.dialect.name == "sqlite" else statement.replace("?", "%s")
+    return _on_driver(tx, text, values)
+
+
+def estimate(tx: Connection, statement: str, values: Sequence[Any]) -> int | None:
+    """How many rows PostgreSQL expects of a statement; SQLite does not say."""
+    if tx.dialect.name == "sqlite":
+        return None
+    rows: int = fetch(tx, f"EXPLAIN (FORMAT JSON) {statement}", values)[0][0][0]["Plan"]["Plan Rows"]
+    return rows
+
+
+def fetch_kept(tx: Connection, statement: Select[Any], parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """The same of a statement that a module holds: it is compiled once."""
+    text, names, defaults = _kept(tx.dialect, statement)
+    given = {name: parameters.get(name, defaults.get(name)) for name in names}
+    return _on_driver(tx, text, given if tx.dialect.positional is False else list(given.values()))
+
+
+def _on_driver(tx: Connection, text: str, values: Any) -> list[tuple[Any, ...]]:
+    try:
+        rows: list[tuple[Any, ...]] = driver_of(tx).execute(text, values).fetchall()
+    except tx.dialect.loaded_dbapi.OperationalError as error:
+        raise OperationalError(text, None, error) from error
+    return rows
+
+
 def _compile(dialect: Dialect, statement: Select[Any] | Insert) -> tuple[str, list[str], dict[str, Any]]:
     compiled = statement.compile(dialect=dialect)
     assert isinstance(compiled, SQLCompiler)
     return str(compiled), list(compiled.positiontup or compiled.params), dict(compiled.params)
+
+
+_kept = lru_cache(maxsize=256)(_compile)
 
 
 def execute_many(tx: Connection, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -12,6 +12,7 @@ two runs at once, no count lost, however many servers there are.
 import sqlite3
 import time
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,21 +26,17 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
-    Select,
     String,
     Table,
     bindparam,
-    column,
     create_engine,
     event,
     func,
-    literal,
     select,
     text,
     type_coerce,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
@@ -139,28 +136,35 @@ def listed(dialect: Dialect, values: Sequence[int] | Sequence[str]) -> Any:
     return orjson.dumps(values).decode() if dialect.name == "sqlite" else list(values)
 
 
-def values_of(dialect: Dialect, values: Sequence[int]) -> Any:
-    """A FROM clause of the numbers, with one column `row_id`."""
+def values_of(dialect: Dialect) -> str:
+    """A select of the numbers that one parameter holds as `listed` makes it, with one column `row_id`."""
     if dialect.name == "sqlite":
-        every = func.json_each(literal(listed(dialect, values))).table_valued(column("value"))
-        return select(every.c.value.label("row_id")).subquery()
-    unnested = func.unnest(bindparam(None, list(values), ARRAY(BigInteger()))).column_valued("row_id")
-    return select(unnested).subquery()
+        return "SELECT value AS row_id FROM json_each(?)"
+    return "SELECT unnest(CAST(? AS bigint[])) AS row_id"
 
 
-def row_by_row(dialect: Dialect, rows: Select[Any]) -> Select[Any]:
-    """The select within an `exists`, looked up for each row that is asked.
+def fence(dialect: Dialect) -> str:
+    """What ends the select within an EXISTS, so that it is looked up for each row that is asked.
 
     PostgreSQL would turn it into a join by its own estimate of rows, which knows nothing of how paths and values go
     together: 834 for 100,000. An offset keeps it from that.
     """
-    return rows if dialect.name == "sqlite" else rows.offset(0)
+    return "" if dialect.name == "sqlite" else " OFFSET 0"
 
 
-def has_part(dialect: Dialect, value: ColumnElement[Any], part: str) -> ColumnElement[bool]:
-    """The text holds the part, code point by code point."""
-    find = func.instr if dialect.name == "sqlite" else func.strpos
-    return find(value, part) > 0
+def by_index(dialect: Dialect, index: str) -> str:
+    """What follows a table's name to say by which index its rows are found: SQLite keeps no statistics."""
+    return f" INDEXED BY {index}" if dialect.name == "sqlite" else ""
+
+
+def find(dialect: Dialect) -> str:
+    """The function that tells at which code point a text has a part, 0 where it has not."""
+    return "instr" if dialect.name == "sqlite" else "strpos"
+
+
+def exact(dialect: Dialect, value: Any) -> Any:
+    """A number as a column of `Number` is compared with it."""
+    return value if dialect.name == "sqlite" or value is None else Decimal(value)
 
 
 def is_timeout(error: OperationalError) -> bool:
@@ -173,13 +177,6 @@ def driver_of(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
-class _Compiler(SQLiteCompiler):
-    """SQLite's, which says `INDEXED BY` where a statement does; SQLAlchemy's own leaves hints out."""
-
-    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
-        return text
-
-
 def _open_sqlite(path: Path, statement_seconds: float | None) -> Engine:
     engine = create_engine(
         f"sqlite:///{path}",
@@ -188,8 +185,6 @@ def _open_sqlite(path: Path, statement_seconds: float | None) -> Engine:
         max_overflow=16,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None},
     )
-
-    engine.dialect.statement_compiler = _Compiler
 
     def begin(connection: Connection) -> None:
         statement = connection.get_execution_options().get("coterie_begin")

@@ -43,6 +43,10 @@ Text = sqlalchemy.Text().with_variant(postgresql.TEXT(collation="C"), "postgresq
 """Text that is compared code point by code point on both stores, whatever the database's locale."""
 
 
+Terms = sqlalchemy.Text().with_variant(postgresql.ARRAY(postgresql.TEXT(collation="C")), "postgresql")
+"""Words of no white space: one text on SQLite, an array on PostgreSQL."""
+
+
 Large = Integer().with_variant(BigInteger, "postgresql")
 """A number that may pass 2^31; SQLite's are of 64 bits anyway."""
 
@@ -304,9 +308,23 @@ TRIGRAMS = """CREATE VIRTUAL TABLE cluster_trigrams USING fts5(
     strings, content='', tokenize='trigram case_sensitive 1', detail='none')"""
 """SQLite's index of trigrams, by row id. Without positions: it names candidates, which are then looked at."""
 
+cluster_terms = Table(
+    "cluster_terms",
+    metadata,
+    Column("row_id", Integer, primary_key=True, autoincrement=False),
+    Column("terms", Terms, nullable=False),
+    Index("ix_cluster_terms_terms", "terms", postgresql_using="gin").ddl_if(dialect="postgresql"),
+)
+"""What definitions are found by where several conditions come together: `listing.terms` says what a term is."""
+
+POSTINGS = """CREATE VIRTUAL TABLE cluster_postings USING fts5(
+    terms, content='', tokenize="ascii tokenchars '_.-~%'", detail='none')"""
+"""SQLite's index of terms, by row id."""
+
 TRIGRAM_EXTENSION = "CREATE EXTENSION IF NOT EXISTS pg_trgm"
 event.listen(metadata, "before_create", DDL(TRIGRAM_EXTENSION).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]
 event.listen(cluster_texts, "after_create", DDL(TRIGRAMS).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
+event.listen(cluster_terms, "after_create", DDL(POSTINGS.replace("%", "%%")).execute_if(dialect="sqlite"))  # type: ignore[no-untyped-call]
 
 settings = Table(
     "settings",

@@ -18,6 +18,7 @@ from coterie.listing.answer import Listed, run_list
 from coterie.listing.field_index import erase_fields
 from coterie.listing.fields import search_text
 from coterie.listing.sql import Source
+from coterie.listing.terms import erase_terms
 from coterie.listing.texts import erase_texts
 from coterie.listing.tree import Listable, ListQuery
 from coterie.store.blobs import BlobStore
@@ -189,6 +190,7 @@ def _delete_clusters(job: Job, namespace_id: str) -> int:
         pks = tx.scalars(own.limit(DELETE_BATCH)).all()
         erase_fields(tx, cluster_fields, pks)
         erase_texts(tx, namespace_id, pks)
+        erase_terms(tx, pks)
         tx.execute(delete(clusters).where(among(tx, clusters.c.pk, pks)))
     return len(pks)
 
