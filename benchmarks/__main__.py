@@ -2,9 +2,10 @@
 
 import sys
 
-from benchmarks import engine, fields, growth, importing, listing, load, maps, partitions, pipelines, runs, starting
+from benchmarks import engine, fields, growth, importing, listing, load, maps, partitions, pipelines, runs, sets, starting
 
 BENCHMARKS = {
+    "sets": sets.main,
     "importing": importing.main,
     "listing": listing.main,
     "starting": starting.main,
