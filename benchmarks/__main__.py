@@ -2,7 +2,20 @@
 
 import sys
 
-from benchmarks import engine, fields, growth, importing, listing, load, maps, partitions, pipelines, runs, sets, starting
+from benchmarks import (
+    engine,
+    fields,
+    growth,
+    importing,
+    listing,
+    load,
+    maps,
+    partitions,
+    pipelines,
+    runs,
+    sets,
+    starting,
+)
 
 BENCHMARKS = {
     "sets": sets.main,

@@ -56,7 +56,7 @@ def folder() -> Path:
 
 
 def glosses(nouns: Path = NOUNS) -> Texts:
-    """What WordNet says that each synset of nouns means, and which of 26 lexicographers' files (supersenses) it is in."""
+    """What each of WordNet's synsets of nouns means, and which of 26 lexicographers' files (supersenses) it is in."""
     lines = [line for line in nouns.read_text("utf-8").splitlines() if not line.startswith("  ")]
     return Texts([line.split("|", 1)[1].strip() for line in lines], [line.split()[1] for line in lines])
 
@@ -71,7 +71,7 @@ def news() -> Texts:
 
 
 def embedded(texts: Sequence[str]) -> NDArray[np.float32]:
-    """The mean of each text's token vectors (n, 384), of at most TOKENS tokens, unit length; like lengths go together."""
+    """Each text as the mean of its first TOKENS tokens' vectors (n, 384), unit length; like lengths go together."""
     run = _encoder()
     vectors = np.empty((len(texts), 384), np.float32)
     order = sorted(range(len(texts)), key=lambda at: len(texts[at]))

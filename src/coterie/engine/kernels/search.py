@@ -7,8 +7,8 @@ CHUNK = 64
 """Scores that are compared at a time with the worst one kept: as many as a few vector instructions take."""
 
 REACH = np.float32(1.25)
-"""Of a row's neighbours' neighbours, those within so many times the squared projected distance of its furthest neighbour
-are compared in full: one in two to one in three, among them nearly all that are worth it."""
+"""Of a row's neighbours' neighbours, those within so many times the squared projected distance of its furthest
+neighbour are compared in full: a third to a half, among them nearly all that are worth it."""
 
 
 @njit(cache=True, nogil=True)
