@@ -17,10 +17,12 @@ from benchmarks import (
     partitions,
     pipelines,
     runs,
+    sets,
     starting,
 )
 
 BENCHMARKS = {
+    "sets": sets.main,
     "importing": importing.main,
     "listing": listing.main,
     "starting": starting.main,

@@ -1,13 +1,14 @@
 """Labelled vectors to judge clusterings by: a generated set that is not flattering, and real ones."""
 
 import gzip
-import os
 import struct
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from benchmarks import sets
 
 PICTURES = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package `dataset-fashion-mnist` puts them."""
@@ -55,20 +56,15 @@ def planted(rows: int, dimensions: int = 512, seed: int = 0) -> Labelled:
 
 
 def labelled_sets() -> dict[str, Labelled]:
-    """The generated set, Fashion-MNIST where it is installed, and every `.npz` file (`x`: n rows of any embedding, `y`:
-    their classes) of the folder that COTERIE_SETS names."""
-    sets = {"generated, 100,000 x 512": planted(100_000)}
+    """The generated set, Fashion-MNIST where it is installed, and those of `benchmarks.sets`."""
+    found = {"generated, 100,000 x 512": planted(100_000)}
     if PICTURES.exists():
-        sets["Fashion-MNIST, 70,000 x 784"] = fashion(PICTURES)
+        found["Fashion-MNIST, 70,000 x 784"] = fashion(PICTURES)
     else:
         print(f"without Fashion-MNIST: {PICTURES} is missing")
-    if "COTERIE_SETS" in os.environ:
-        for file in sorted(Path(os.environ["COTERIE_SETS"]).glob("*.npz")):
-            with np.load(file) as held:
-                rows = held["x"].astype(np.float32)
-                rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-                sets[f"{file.stem}, {len(rows):,} x {rows.shape[1]}"] = Labelled(rows, held["y"])
-    return sets
+    for name, rows, classes in sets.kept():
+        found[f"{name}, {len(rows):,} x {rows.shape[1]}"] = Labelled(rows, classes)
+    return found
 
 
 def fashion(folder: Path = PICTURES) -> Labelled:

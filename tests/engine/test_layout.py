@@ -1,5 +1,8 @@
 """Maps and reductions: neighbours stay near, maps keep still, and what scikit-learn says of the same."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -15,7 +18,7 @@ from coterie.engine import layout as layouts
 from coterie.engine import reduction as reductions
 from coterie.engine.errors import EngineError
 from coterie.engine.layout import align, among, layout
-from coterie.engine.memory import reduction_bytes
+from coterie.engine.memory import layout_bytes, reduction_bytes
 from coterie.engine.neighbours import neighbours_among
 from coterie.engine.reduction import reduce, whiten
 from coterie.engine.specs import NoReduction, PCAParams, Reduction, TSNEParams, UMAPParams, is_map
@@ -171,3 +174,21 @@ def test_memory_is_said_for_every_reduction() -> None:
     for spec in (PCAParams(), UMAPParams(), TSNEParams(), TSNEParams(n_components=5)):
         assert reduction_bytes(100_000, 512, spec) >= 4 * 100_000 * spec.n_components
     assert reduction_bytes(100_000, 512, NoReduction()) == 0
+    assert layout_bytes(100_000, 512, 2) > 4 * 100_000 * (512 + 64)
+    assert layout_bytes(100_000, 512, 2, copies=1) == layout_bytes(100_000, 512, 2) + 4 * 100_000 * 512
+
+
+MEASURE = """
+import resource
+import numpy as np
+from coterie.engine.layout import layout
+rows = np.random.default_rng(0).standard_normal((300_000, 64), np.float32)
+layout(rows, 2, seed=0)
+print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+def test_a_map_takes_no_more_memory_than_was_said() -> None:
+    taken = int(subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, check=True).stdout)
+    assert 0.4 < taken / layout_bytes(300_000, 64, 2) < 1

@@ -338,6 +338,21 @@ def test_a_worker_s_memory_bounds_its_runs() -> None:
     assert "sample_size to " in str(error.value)
 
 
+def test_a_worker_s_memory_bounds_its_maps() -> None:
+    definition = {"clustering_method": "kmeans", "feature_extractor_name": "x", "algorithm_params": {"n_clusters": 3}}
+    plan = of_definition(
+        {
+            "vector_config": {**definition, "sample_size": 1000},
+            "attribute_config": None,
+            "input_collections": ["c"],
+            "llm_labeling": {},
+        }
+    )
+    check_size(Settings(memory_mib=1400), plan, 400_000, 64)
+    with pytest.raises(JobFailed, match="the map of 2,000,000 vectors of 64 takes up to"):
+        check_size(Settings(memory_mib=1400), plan, 2_000_000, 64)
+
+
 def test_a_run_that_would_take_hours_fails_at_once_and_says_what_would_do(namespace: Any) -> None:
     add_collection(namespace, vectors=np.random.default_rng(0).normal(size=(5001, 1)).astype(np.float32))
     config = {"feature_extractor_name": "bring_your_own", "clustering_method": "mean_shift"}

@@ -20,6 +20,7 @@ from coterie.engine.specs import (
     Reduction,
     SpectralParams,
     TSNEParams,
+    UMAPParams,
 )
 
 MOST_ROWS: dict[type[Any], int] = {
@@ -89,8 +90,15 @@ def reduction_bytes(rows: int, dimensions: int, reduction: Reduction) -> int:
             placed, pairs = MOST_IN_A_TREE, int(64 * 3 * reduction.perplexity) * MOST_IN_A_TREE
         case _:
             placed, pairs = MOST_PLACED, LIST_BYTES * reduction.n_neighbors * MOST_PLACED
-    among = 4 * rows * (6 * reduction.n_components + 32) if rows > placed else 0
+    among = 4 * rows * (6 * reduction.n_components + 32 + min(dimensions, 64)) if rows > placed else 0
     return pairs + 4 * 4 * min(rows, placed) * (dimensions + reduction.n_components) + among
+
+
+def layout_bytes(rows: int, dimensions: int, components: int, *, copies: int = 0) -> int:
+    """An upper bound of the memory of a map of (rows, dimensions), in bytes, the matrix itself included and so many
+    `copies` of it: one where rows are scaled, one where they are placed among those of an earlier map."""
+    data = 4 * rows * dimensions
+    return BASE + (1 + copies) * data + reduction_bytes(rows, dimensions, UMAPParams(n_components=components))
 
 
 def preflight(rows: int, dimensions: int, spec: Params, *, sample_size: int | None, limit: int | None) -> None:
@@ -109,8 +117,8 @@ def preflight(rows: int, dimensions: int, spec: Params, *, sample_size: int | No
     if limit is not None and (needed := _whole(rows, fitted, dimensions, spec)) > limit:
         raise EngineError(
             "too_little_memory",
-            f"clustering {fitted:,} vectors of {dimensions} takes up to {_mib(needed)} and this worker may use "
-            f"{_mib(limit)}: {advice}",
+            f"clustering {fitted:,} vectors of {dimensions} takes up to {mib(needed)} and this worker may use "
+            f"{mib(limit)}: {advice}",
         )
 
 
@@ -128,5 +136,6 @@ def _fitting(rows: int, most: int, dimensions: int, spec: Params, limit: int | N
     return high
 
 
-def _mib(size: int) -> str:
+def mib(size: int) -> str:
+    """Bytes for people to read."""
     return f"{size / 2**20:,.0f} MiB"

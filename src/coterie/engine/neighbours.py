@@ -74,7 +74,7 @@ def exact_neighbours(matrix: Matrix, k: int) -> Neighbours:
         for pairs in _tournament(len(parts)):
             workers.each(meet, pairs)
         indices[indices == NOBODY] = -1
-        return _in_full(workers, centred, indices, k)
+        return _in_full(workers, centred, ids, indices, k)
 
 
 def approximate_neighbours(matrix: Matrix, projected: Matrix, k: int, *, seed: int, probes: int = PROBES) -> Neighbours:
@@ -84,37 +84,33 @@ def approximate_neighbours(matrix: Matrix, projected: Matrix, k: int, *, seed: i
     with the `probes` nearest ones (the inverted file of Sivic and Zisserman 2003). What is nearest there is compared in
     full, and then the neighbours of those neighbours are (the local join of Dong, Moses and Li 2011).
     """
-    order, starts, centres, projected = _cells(projected, seed)
-    halves = np.einsum("ij,ij->i", projected, projected) / np.float32(2)
+    order, starts, centres, ordered = _cells(projected, seed)
+    halves = np.einsum("ij,ij->i", ordered, ordered) / np.float32(2)
     rows = len(matrix)
     ids = np.arange(rows, dtype=np.int32)
     scores, candidates = _nobody(rows, min(CANDIDATES * k, max(rows - 1, 1)))
     near = _nearest_cells(centres, probes)
+    names = np.r_[order, -1].astype(np.int32)
 
     def look(cell: int) -> None:
         for first in range(starts[cell], starts[cell + 1], BLOCK):
             own = slice(first, min(first + BLOCK, starts[cell + 1]))
             for other in near[cell]:
                 theirs = slice(starts[other], starts[other + 1])
-                table = projected[own] @ projected[theirs].T
+                table = ordered[own] @ ordered[theirs].T
                 kernels.keep_best_of_rows(table, halves[theirs], first, ids[theirs], scores[own], candidates[own])
+            candidates[own] = names[np.minimum(candidates[own], rows)]
+
+    def explore(start: int) -> None:
+        part = slice(start, start + STRETCH)
+        kernels.explore(matrix, projected, names[:-1][part], lists, candidates[part], found.indices, found.distances)
 
     with Workers() as workers:
         workers.each(look, [(cell,) for cell in range(len(centres))])
-        candidates[candidates == NOBODY] = -1
-        ordered = matrix[order]
-        found = _in_full(workers, ordered, candidates, k)
+        found = _in_full(workers, matrix, names[:-1], candidates, k)
         lists = found.indices.copy()
-
-        def explore(start: int) -> None:
-            end = min(start + STRETCH, rows)
-            kernels.explore(ordered, start, end, lists, candidates, found.indices, found.distances)
-
         workers.each(explore, [(start,) for start in range(0, rows, STRETCH)])
-    indices, distances = np.empty_like(found.indices), np.empty_like(found.distances)
-    indices[order] = np.where(found.indices < 0, -1, order[found.indices])
-    distances[order] = found.distances
-    return Neighbours(indices, distances)
+    return found
 
 
 def neighbours_among(rows: Matrix, targets: Matrix, k: int, *, seed: int, probes: int = PROBES) -> Neighbours:
@@ -170,16 +166,18 @@ def _tournament(players: int) -> list[list[tuple[int, int]]]:
     return rounds
 
 
-def _in_full(workers: Workers, matrix: Matrix, candidates: NDArray[np.int32], k: int) -> Neighbours:
-    rows = len(matrix)
-    indices = np.empty((rows, k), np.int32)
-    distances = np.empty((rows, k), np.float32)
+def _in_full(
+    workers: Workers, matrix: Matrix, rows: NDArray[np.int32], candidates: NDArray[np.int32], k: int
+) -> Neighbours:
+    """The nearest k of each row's candidates; `rows` are the ids that these, (n, c), are in order of."""
+    indices = np.empty((len(rows), k), np.int32)
+    distances = np.empty((len(rows), k), np.float32)
 
     def compare(start: int) -> None:
         part = slice(start, start + BLOCK)
-        kernels.sort_by_distance(matrix, start, candidates[part], indices[part], distances[part])
+        kernels.sort_by_distance(matrix, rows[part], candidates[part], indices, distances)
 
-    workers.each(compare, [(start,) for start in range(0, rows, BLOCK)])
+    workers.each(compare, [(start,) for start in range(0, len(rows), BLOCK)])
     return Neighbours(indices, distances)
 
 

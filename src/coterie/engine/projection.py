@@ -49,6 +49,7 @@ def spectrum(matrix: Matrix, *, seed: int) -> tuple[Matrix, NDArray[np.float32],
     """The mean (d) of a seeded sample of rows, and the variances (d) along its principal axes (d, d), widest first."""
     sample = matrix[drawn(len(matrix), SAMPLE, seed)]
     mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
+    sample -= mean
     with threadpool_limits(1, "blas"):
-        values, vectors = np.linalg.eigh((sample - mean).T @ (sample - mean))
+        values, vectors = np.linalg.eigh(sample.T @ sample)  # the same array on both sides: half of the products
     return mean, np.maximum(values[::-1], 0) / len(sample), vectors[:, ::-1]

@@ -61,8 +61,8 @@ def as_walked(tree: SpanningTree, lists: Neighbours, core: NDArray[np.float32], 
     """The tree as Prim's walk from row 0 meets its edges, where many are equally light.
 
     Mutual reachability has ties by nature: all edges to a row's nearest ones weigh its core distance. Which one is
-    taken decides where single rows go, and Prim's walk, each row joined to the one reached before it, is what the
-    package `hdbscan` decides by. The walk needs the lists beside the tree, for they have the ties.
+    taken decides where single rows go, and Prim's walk is what the package `hdbscan` decides by. The walk needs the
+    lists beside the tree, for they have the ties.
     """
     rows = len(core)
     weights = _reachability(lists, core, alpha)
@@ -73,10 +73,10 @@ def as_walked(tree: SpanningTree, lists: Neighbours, core: NDArray[np.float32], 
     begin, end = np.r_[one, other], np.r_[other, one]
     by_row = np.argsort(begin, kind="stable")
     starts = np.searchsorted(begin[by_row], np.arange(rows + 1))
-    order, steps = np.empty(rows, np.int64), np.empty(rows, np.float32)
-    trees.walk(starts, end[by_row], np.r_[weight, weight][by_row], order, steps)
+    order, sources, steps = np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty(rows, np.float32)
+    trees.walk(starts, end[by_row], np.r_[weight, weight][by_row], order, sources, steps)
     lightest = np.argsort(steps[1:].astype(np.float64))
-    return SpanningTree(order[:-1][lightest], order[1:][lightest], steps[1:][lightest].astype(np.float64))
+    return SpanningTree(sources[1:][lightest], order[1:][lightest], steps[1:][lightest].astype(np.float64))
 
 
 class _Forest:

@@ -17,8 +17,8 @@ from coterie.documents.collections import spaces_of
 from coterie.documents.waiting import missing_advice
 from coterie.engine.arrays import drawn
 from coterie.engine.errors import EngineError
-from coterie.engine.memory import preflight, reduction_bytes
-from coterie.engine.specs import REDUCTIONS, SPECS
+from coterie.engine.memory import layout_bytes, mib, preflight, reduction_bytes
+from coterie.engine.specs import REDUCTIONS, SPECS, by_cosine, is_map
 from coterie.jobs.job import JobFailed
 from coterie.listing.filters import parse_filters
 from coterie.listing.tree import And, Node
@@ -133,16 +133,28 @@ def usable(settings: Settings) -> int:
 def check_size(settings: Settings, plan: Plan, rows: int, dimensions: int) -> None:
     """Raise JobFailed, before anything is loaded, if this worker has too little memory for the run or it would take
     hours."""
-    copies = 4 * rows * dimensions * (plan.normalize + (plan.whitening is not None))
-    if plan.reduction is not None:
-        reduction = REDUCTIONS[plan.reduction["method"]](**plan.reduction)
-        copies += 4 * rows * dimensions + reduction_bytes(rows, dimensions, reduction)
-        dimensions = plan.reduction["n_components"]
-    spec, limit = SPECS[plan.algorithm](**plan.params), usable(settings) - copies
+    spec, whole = SPECS[plan.algorithm](**plan.params), usable(settings)
+    reduction = None if plan.reduction is None else REDUCTIONS[plan.reduction["method"]](**plan.reduction)
+    if reduction is None or not is_map(reduction, plan.vis_n_components):
+        copies = by_cosine(spec) + (plan.layout_stability == "transform")
+        _check_map(rows, dimensions, layout_bytes(rows, dimensions, plan.vis_n_components, copies=copies), whole)
+    beside = 4 * rows * dimensions * (plan.normalize + (plan.whitening is not None))
+    if reduction is not None:
+        beside += 4 * rows * dimensions + reduction_bytes(rows, dimensions, reduction)
+        dimensions = getattr(reduction, "n_components", dimensions)
     try:
-        preflight(rows, dimensions, spec, sample_size=plan.sample_size, limit=limit)
+        preflight(rows, dimensions, spec, sample_size=plan.sample_size, limit=whole - beside)
     except EngineError as error:
         raise JobFailed(error.message) from error
+
+
+def _check_map(rows: int, dimensions: int, needed: int, limit: int) -> None:
+    """A map has all documents, whatever was sampled for the fit."""
+    if needed > limit:
+        raise JobFailed(
+            f"the map of {rows:,} vectors of {dimensions} takes up to {mib(needed)} and this worker may use "
+            f"{mib(limit)}: use a worker with more memory, or let filters take fewer documents"
+        )
 
 
 def check_collections(tx: Connection, tenant: Tenant, collection_ids: Sequence[str]) -> None:

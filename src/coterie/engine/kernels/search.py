@@ -6,6 +6,10 @@ from numba import njit
 CHUNK = 64
 """Scores that are compared at a time with the worst one kept: as many as a few vector instructions take."""
 
+REACH = np.float32(1.25)
+"""Of a row's neighbours' neighbours, those within so many times the squared projected distance of its furthest
+neighbour are compared in full: a third to a half, among them nearly all that are worth it."""
+
 
 @njit(cache=True, nogil=True)
 def _keep(scores, indices, score, index):
@@ -99,19 +103,18 @@ def _squared(a, b):
 
 
 @njit(cache=True, nogil=True)
-def sort_by_distance(matrix, first_row, candidates, indices, distances):
+def sort_by_distance(matrix, rows, candidates, indices, distances):
     """Of each row's candidates (r, c), ids or -1, the nearest k by their distances in full, nearest first.
 
-    Row r is `matrix[first_row + r]`; `indices`, `distances` (r, k) are written.
+    `rows` (r) are the rows' ids; `indices`, `distances` (n, k) are written for these.
     """
-    rows, count = candidates.shape
     kept = indices.shape[1]
-    for row in range(rows):
-        own = matrix[first_row + row]
+    for at_row in range(len(rows)):
+        row = rows[at_row]
+        own = matrix[row]
         scores = np.full(kept, -np.inf, np.float32)
         ids = np.full(kept, np.int32(2147483647), np.int32)
-        for at in range(count):
-            candidate = candidates[row, at]
+        for candidate in candidates[at_row]:
             if candidate >= 0:
                 _keep(scores, ids, -_squared(own, matrix[candidate]), candidate)
         for at in range(kept):
@@ -124,23 +127,27 @@ def sort_by_distance(matrix, first_row, candidates, indices, distances):
 
 
 @njit(cache=True, nogil=True)
-def explore(matrix, first_row, last_row, lists, tried, indices, distances):
+def explore(matrix, projected, rows, lists, tried, indices, distances):
     """Compare rows with their neighbours' neighbours, in full; the nearer ones take the places of those in the list.
 
-    `lists` (n, k) are the neighbours to go by, `tried` (n, c) what a row was compared with before, -1 for nobody;
-    `indices`, `distances` (n, k) are what is kept, and written for the rows from `first_row` to `last_row` only.
+    `rows` (r) are ids; `lists` (n, k) are the neighbours to go by, `tried` (r, c) what a row was compared with before,
+    -1 for nobody; `indices`, `distances` (n, k) are what is kept, and written for these rows only. What is further in
+    `projected` (n, p) than REACH times the furthest of the list, in squares, is not compared.
     """
     kept = lists.shape[1]
     met = np.zeros(len(lists), np.int32)
     scores = np.empty(kept, np.float32)
-    for row in range(first_row, last_row):
-        own, stamp = matrix[row], np.int32(row + 1)
+    for at_row in range(len(rows)):
+        row, stamp = rows[at_row], np.int32(at_row + 1)
+        own, flat, most = matrix[row], projected[row], np.float32(0.0)
         met[row] = stamp
-        for at in range(tried.shape[1]):
-            if tried[row, at] >= 0:
-                met[tried[row, at]] = stamp
+        for candidate in tried[at_row]:
+            if candidate >= 0:
+                met[candidate] = stamp
         for at in range(kept):
             scores[at] = -(distances[row, at] ** 2)
+            if lists[row, at] >= 0:
+                most = max(most, REACH * _squared(flat, projected[lists[row, at]]))
         for near in lists[row]:
             if near < 0:
                 break
@@ -149,7 +156,8 @@ def explore(matrix, first_row, last_row, lists, tried, indices, distances):
                     break
                 if met[further] != stamp:
                     met[further] = stamp
-                    _keep(scores, indices[row], -_squared(own, matrix[further]), further)
+                    if _squared(flat, projected[further]) <= most or scores[kept - 1] == -np.inf:
+                        _keep(scores, indices[row], -_squared(own, matrix[further]), further)
         for at in range(kept):
             distances[row, at] = np.sqrt(-scores[at])
 

@@ -81,25 +81,27 @@ def unite(parents, component, best_weight, best_from, best_to, left, right, weig
 
 
 @njit(cache=True, nogil=True)
-def walk(starts, to, weights, order, steps):
-    """Prim's walk over a connected graph from row 0: the rows in the order they are reached, and by which weight.
+def walk(starts, to, weights, order, sources, steps):
+    """Prim's walk over a connected graph from row 0: rows in the order they are reached, from where, by which weight.
 
-    Row r's edges are `to[starts[r]:starts[r + 1]]`. Of equally near rows the first is next.
+    Row r's edges are `to[starts[r]:starts[r + 1]]`. Of equally near rows the first is next, from the row that was
+    reached first.
     """
     rows = len(starts) - 1
     reached = np.zeros(rows, np.bool_)
-    heap = [(np.float32(0.0), np.int64(0))]
+    heap = [(np.float32(0.0), np.int64(0), np.int64(0))]
     count = 0
     while len(heap) > 0:
-        weight, row = heappop(heap)
+        weight, row, since = heappop(heap)
         if reached[row]:
             continue
         reached[row] = True
         order[count], steps[count] = row, weight
-        count += 1
+        sources[count] = order[since]
         for at in range(starts[row], starts[row + 1]):
             if not reached[to[at]]:
-                heappush(heap, (weights[at], np.int64(to[at])))
+                heappush(heap, (weights[at], np.int64(to[at]), np.int64(count)))
+        count += 1
 
 
 @njit(cache=True, nogil=True)
