@@ -101,6 +101,12 @@ def test_what_is_kept_of_many_documents_is_bounded(monkeypatch: pytest.MonkeyPat
     assert len(keywords_of(terms)) == 2
 
 
+def test_a_run_that_found_nothing_has_no_keywords_and_an_empty_group_has_none() -> None:
+    assert keywords() == []
+    assert keywords([], []) == [[], []]
+    assert keywords([{}], [{"t": "apple"}]) == [[], ["apple"]]
+
+
 def test_no_two_groups_have_one_label() -> None:
     same = ["apple", "pie", "tree", "juice"]
     labels = unique_labels([same, same, same[:3], [], []])

@@ -86,7 +86,7 @@ def _levels(parents: Sequence[int]) -> list[list[int]]:
         while parent >= 0:
             parent, depth = parents[parent], depth + 1
         branches[depth].append(group)
-    return [leaves, *branches.values()]
+    return [level for level in (leaves, *branches.values()) if level]
 
 
 def _below(group: int, parents: Sequence[int]) -> list[int]:
