@@ -1,9 +1,11 @@
 """Documents that come later join the groups of the newest run; runs over the groups of runs."""
 
+from collections import Counter
 from typing import Any
 
 import httpx
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from conftest import Service, wait_for_task
@@ -69,6 +71,8 @@ def test_what_came_since_joins_the_groups(namespace: httpx.Client, cluster: str,
     assert len(shown.text.splitlines()) == 90
     drawn = namespace.get(f"/v1/clusters/{cluster}/visualization").json()
     assert (drawn["total_points"], drawn["noise_points"]) == (89, 1)
+    with pa.ipc.open_stream(namespace.get(f"/v1/clusters/{cluster}/map").content) as reader:
+        assert Counter(reader.read_all()["cluster_id"].to_pylist()) == {"cl_0": 40, "cl_1": 25, "cl_2": 23, "-1": 1}
 
 
 def test_assignments_add_up_and_the_next_run_in_full_goes_on_from_them(namespace: httpx.Client, cluster: str) -> None:
