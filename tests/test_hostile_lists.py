@@ -1,5 +1,6 @@
 """Hostile list requests: each is answered or refused by name, in bounded time, and the service goes on."""
 
+import base64
 import json
 import os
 import random
@@ -95,6 +96,8 @@ def bodies() -> Iterator[Any]:
     yield {"search": " ".join(f"w{n}" for n in range(500))}
     yield {"search": "a" * 1000}
     yield {"filters": {"AND": [{"field": "name", "operator": "text", "value": "a " * 20_000}]}}
+    many = " ".join(f"{n:x}" for n in range(1_040))
+    yield {"filters": {"AND": [{"field": "metadata.note", "operator": "text", "value": many}]}}
 
 
 @pytest.fixture
@@ -125,6 +128,17 @@ def test_nothing_but_an_answer_or_a_refusal(filled: TestClient, services: Servic
     assert seen >= {200, 422}
     assert filled.post(LIST, json={}).json()["pagination"]["total"] == 25
     assert services.db.location
+
+
+def test_a_cursor_that_was_tampered_with_is_refused(filled: TestClient) -> None:
+    asked = {"sort": {"field": "metadata.n"}, "limit": 2}
+    cursor = filled.post(LIST, json=asked).json()["next_cursor"]
+    told = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    for value in (2**63, 2**64 - 1, True, None, "1"):
+        told[1] = [[0, value]]
+        forged = base64.urlsafe_b64encode(orjson.dumps(told)).decode().rstrip("=")
+        assert filled.post(LIST, json={**asked, "cursor": forged}).status_code == 422
+    assert filled.post(LIST, json={**asked, "cursor": cursor}).status_code == 200
 
 
 @pytest.mark.parametrize("offset", [2**31 - 1, 2**31, 2**53 + 1, 2**63 - 1000, 2**63 - 1])

@@ -48,6 +48,8 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
         description="Finds the groups in a team's embeddings and keeps them. "
         "Send `Authorization: Bearer sk_…`; `X-Namespace` chooses a namespace by name or id.",
         redirect_slashes=False,
+        docs_url=None,  # the console's own page, which loads nothing from elsewhere
+        redoc_url=None,
     )
     app.state.services = services
     app.state.metrics = Metrics()
@@ -89,7 +91,7 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The API's document, with the key as a security scheme: `/docs` then asks for it once."""
+    """The API's document, with the key as a security scheme."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 from starlette.testclient import TestClient
 
+from coterie.console import files
 from coterie.console.files import STATIC
 
 SOURCES = Path(__file__).parents[2] / "console"
@@ -45,6 +46,24 @@ def test_nothing_is_loaded_from_elsewhere_and_nothing_stands_inline(client: Test
     assert all("unsafe-inline" not in sources and "http" not in sources for sources in policy.values())
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert not re.search(r"<style|<script(?![^>]* src=)| style=| on\w+=|(src|href)=\"(?!/)", answer.text)
+
+
+def test_the_api_can_be_read_without_anything_from_elsewhere(client: TestClient) -> None:
+    answer = client.get("/docs")
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert not re.search(r"<style|<script| style=| on\w+=|(src|href)=\"(?![/#])", answer.text)
+    for path in client.get("/openapi.json").json()["paths"]:
+        assert f"<code>{path}</code>" in answer.text
+    assert "case_sensitive" in answer.text
+    assert client.get("/reference.css").headers["content-type"] == "text/css; charset=utf-8"
+    assert client.get("/redoc").status_code == 404
+
+
+def test_names_that_are_no_pages_are_not_kept(client: TestClient) -> None:
+    kept = files._page.cache_info().currsize
+    for number in range(50):
+        assert client.get(f"/assets/{number}.js").status_code == 404
+    assert files._page.cache_info().currsize == kept
 
 
 def test_parts_are_cached_for_good_and_the_page_is_asked_for_again(client: TestClient) -> None:

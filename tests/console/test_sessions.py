@@ -9,13 +9,13 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from coterie.api.context import Services
-from coterie.console.cookie import COOKIE
 from coterie.console.sessions import LINK_LASTS, SESSION_LASTS, exchange, make_link
 from coterie.kit.errors import Unauthorized
 from coterie.store.tables import api_keys, sign_in_links
 from coterie.tenancy.bootstrap import administrator
 
 OWN = {"X-Coterie-Console": "1"}
+COOKIE = "coterie_session_default"
 
 
 @pytest.fixture
@@ -50,6 +50,18 @@ def test_a_link_signs_in_once(browser: TestClient, token: str) -> None:
     again = browser.post("/session", json={"token": token}, headers=OWN)
     assert again.status_code == 401
     assert "coterie key sign-in" in again.json()["error"]["message"]
+
+
+def test_two_services_of_one_machine_have_two_cookies(app: FastAPI, token: str) -> None:
+    with TestClient(app, base_url="http://here:8001") as client:
+        client.post("/session", json={"token": token}, headers=OWN)
+        assert list(client.cookies) == ["coterie_session_8001"]
+        assert signed_in(client)
+
+
+def test_shared_caches_keep_nothing_that_came_with_a_cookie(browser: TestClient, token: str) -> None:
+    browser.post("/session", json={"token": token}, headers=OWN)
+    assert browser.get("/v1/organizations", headers=OWN).headers["cache-control"] == "private, no-store"
 
 
 def test_over_https_the_cookie_goes_by_https_only(app: FastAPI, token: str) -> None:

@@ -101,6 +101,15 @@ def test_a_map_of_one_place_and_of_more_groups_than_an_index_holds(tmp_path: Pat
     assert (batch["cluster_id"].to_pylist(), told["x"][0], told["y"][0]) == ([many[-1]], 3.0, 4.0)
 
 
+def test_a_map_that_is_flat_in_one_direction_keeps_its_proportions(tmp_path: Path) -> None:
+    places = {"cluster_id": ["cl_0"] * 3, "x": np.float32([0, 1, 3]), "y": np.float32([2, 2, 2])}
+    pq.write_table(pa.table(places), tmp_path / "one")
+    write_map(tmp_path / "map", "run_1", ["cl_0"], [tmp_path / "one"])
+    [batch], told = stream(b"".join(read_map(tmp_path / "map", compressed=False)))
+    assert told["x"][1] == told["y"][1]
+    assert (batch["x"].to_pylist(), batch["y"].to_pylist()) == ([0, 21845, 65535], [0, 0, 0])
+
+
 def test_the_map_of_a_run_is_streamed_and_its_points_are_members(namespace: httpx.Client) -> None:
     add_collection(namespace, vectors=np.vstack([blobs(), np.full((1, 4), 500.0)]).astype(np.float32))
     cluster = add_cluster(namespace, vector_config=HDBSCAN)["cluster_id"]

@@ -28,15 +28,17 @@ class Page:
     packed: bytes
 
 
-@cache
 def find(name: str) -> Page | None:
     """The file of that name below `static`, None if the build has none such.
 
     Names come from the build's own list, never from a path that a caller joins.
     """
     path = _names().get(name)
-    if path is None:
-        return None
+    return None if path is None else _page(path)
+
+
+@cache
+def _page(path: Path) -> Page:
     content = path.read_bytes()
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     return Page(KINDS[path.suffix], etag, content, gzip.compress(content, 9, mtime=0))

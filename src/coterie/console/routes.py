@@ -11,6 +11,7 @@ from coterie.api.context import AuthorizationHeader, Context, identify
 from coterie.api.errors import json_response
 from coterie.api.schemas import RequestModel
 from coterie.console import cookie, files, sessions
+from coterie.console.reference import reference
 from coterie.kit.clock import iso
 from coterie.kit.errors import Forbidden, NotFound, Unauthorized
 
@@ -69,6 +70,18 @@ async def show_icon(request: Request) -> Response:
     return _send(request, "favicon.svg", "no-cache")
 
 
+@router.api_route("/reference.css", methods=["GET", "HEAD"])
+async def show_style(request: Request) -> Response:
+    """How the page of the API looks."""
+    return _send(request, "reference.css", "no-cache")
+
+
+@router.api_route("/docs", methods=["GET", "HEAD"])
+def show_reference(request: Request) -> Response:
+    """The API to read."""
+    return Response(reference(request.app.openapi()), media_type="text/html; charset=utf-8", headers=HEADERS)
+
+
 @router.get("/session", dependencies=own_pages)
 def show_session(services: Context, authorization: AuthorizationHeader = None) -> Response:
     """Whether the browser has a session, and until when."""
@@ -86,19 +99,19 @@ def sign_in(body: SignInRequest, request: Request, services: Context) -> Respons
     with services.db.write() as tx:
         key, ends = sessions.exchange(tx, body.token, services.clock.now())
     answer = json_response({"signed_in": True, "expires_at": ends})
-    cookie.set_cookie(answer, key, secure=request.url.scheme == "https")
+    cookie.set_cookie(request, answer, key)
     return answer
 
 
 @router.delete("/session", dependencies=own_pages)
 def sign_out(request: Request, services: Context) -> Response:
     """End the browser's session, on the server too."""
-    key = request.cookies.get(cookie.COOKIE)
+    key = request.cookies.get(cookie.name_of(request))
     if key is not None:
         with services.db.write() as tx:
             sessions.end(tx, key)
     answer = Response(status_code=204)
-    answer.delete_cookie(cookie.COOKIE, httponly=True, samesite="strict")
+    answer.delete_cookie(cookie.name_of(request), httponly=True, samesite="strict")
     return answer
 
 

@@ -52,6 +52,7 @@ def _is_sound(position: Position, keys: int) -> bool:
         and all(isinstance(text, str) and "\x00" not in text for text in texts)
         and all(type(rank) is int and type(value) in kinds.get(rank, ()) for rank, value in position.keys)
         and all("\x00" not in value for _, value in position.keys if isinstance(value, str))
+        and all(-(2**63) <= value < 2**63 for _, value in position.keys if type(value) is int)
     )
 
 

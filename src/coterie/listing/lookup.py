@@ -42,6 +42,10 @@ COMMON = 16
 
 PYTHON_ROWS = 10_000
 
+ASKED_WORDS = 32
+"""Words of a text, the longest, that the store is asked for before Python looks at all of them: a store takes only so
+many conditions at once."""
+
 
 class Word(NamedTuple):
     """A word that a search wants, beside the conditions of the tree."""
@@ -339,7 +343,8 @@ class Lookup:
         rows = rows.where(fields.are_strings)
         test: Callable[[str], bool] = partial(found, value, condition.case_sensitive)
         if condition.operator == "text":
-            rows = rows.where(*(has_part(self.tx.dialect, fields.whole, word) for word in value))
+            rarest = sorted(value, key=len)[-ASKED_WORDS:]
+            rows = rows.where(*(has_part(self.tx.dialect, fields.whole, word) for word in rarest))
             test = partial(_has_words, frozenset(value))
             if (told := self._terms(condition)) is not None:
                 among = having(told[0], self.tx.dialect, self.alias()).select()

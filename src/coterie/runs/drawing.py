@@ -51,7 +51,8 @@ def write_map(path: Path, run_id: str, groups: Sequence[str], members: Sequence[
     total = len(found.owners)
     stride = max(1, -(-total // BATCH))
     low, high = (edge(found.places, axis=0).astype(float) for edge in (np.min, np.max))
-    steps = np.where(high > low, (high - low) / STEPS, 1.0)
+    widths = high - low
+    steps = np.where(widths > 0, widths, widths.max() or 1.0) / STEPS
     hop = _hop(stride)
     index = pa.int16() if len(found.names) <= np.iinfo(np.int16).max else pa.int32()
     described = {
