@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh
 from threadpoolctl import threadpool_limits
 
 from coterie.engine.arrays import Matrix, drawn
@@ -41,15 +42,19 @@ class Projection(NamedTuple):
 
 def principal_components(matrix: Matrix, *, seed: int, dimensions: int = DIMENSIONS) -> Projection:
     """To the first principal components of `matrix` (n, d), at most `dimensions`, as a seeded sample has them."""
-    centre, _, vectors = spectrum(matrix, seed=seed)
-    return Projection(np.ascontiguousarray(vectors[:, :dimensions]), centre)
+    centre, _, vectors = spectrum(matrix, seed=seed, most=dimensions)
+    return Projection(np.ascontiguousarray(vectors), centre)
 
 
-def spectrum(matrix: Matrix, *, seed: int) -> tuple[Matrix, NDArray[np.float32], Matrix]:
-    """The mean (d) of a seeded sample of rows, and the variances (d) along its principal axes (d, d), widest first."""
+def spectrum(matrix: Matrix, *, seed: int, most: int | None = None) -> tuple[Matrix, NDArray[np.float32], Matrix]:
+    """The mean (d) of a seeded sample of rows, and the variances (p) along its principal axes (d, p), widest first; all
+    d of them, or at most so many."""
+    dimensions = matrix.shape[1]
+    first = max(0, dimensions - (most or dimensions))
     sample = matrix[drawn(len(matrix), SAMPLE, seed)]
     mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
     sample -= mean
     with threadpool_limits(1, "blas"):
-        values, vectors = np.linalg.eigh(sample.T @ sample)  # the same array on both sides: half of the products
+        covariance = sample.T @ sample  # the same array on both sides: half of the products
+        values, vectors = eigh(covariance, subset_by_index=(first, dimensions - 1), check_finite=False)
     return mean, np.maximum(values[::-1], 0) / len(sample), vectors[:, ::-1]
