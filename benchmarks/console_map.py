@@ -182,8 +182,10 @@ def _count_bytes(page: Page) -> dict[str, tuple[str, int]]:
 def _watch(page: Page, begun: float) -> tuple[float, float]:
     """When points were first seen, and when the picture became what it stays."""
     first, still, before = None, 0.0, b""
-    while (now := time.perf_counter() - begun) < MOST_SECONDS:
+    now = 0.0
+    while now < MOST_SECONDS:
         shot = page.screenshot()
+        now = time.perf_counter() - begun
         pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
         drawn = int((np.ptp(pixels, axis=2) > COLOURED).sum()) > DRAWN_PIXELS
         if drawn and first is None:

@@ -24,8 +24,9 @@ export interface Selection {
 /** The level of the groups that are told apart: a number, or as deep as one has zoomed. */
 export type Level = number | "zoom";
 
-const FRAME_MILLISECONDS = 28;
-const FIRST_SLICE = 60_000;
+/** A moving picture is its first slice, which must be there at once; what is added to a still one may take longer. */
+const SLICE_MILLISECONDS = { first: 28, more: 120 } as const;
+const SLICES = { first: 60_000, more: 200_000 } as const;
 const LEAST_SLICE = 10_000;
 const STILL_MILLISECONDS = 140;
 const REACH_PIXELS = 10;
@@ -33,6 +34,8 @@ const GLIDE_MILLISECONDS = 320;
 const FULL = 63;
 const FAINT = 9;
 const ZOOM_PER_LEVEL = 2.6;
+
+type Slice = keyof typeof SLICES;
 
 export class Scene {
   /** Points that have arrived, and of how many. */
@@ -63,8 +66,8 @@ export class Scene {
   private ratio = 1;
   private dirty = true;
   private drawn = 0;
-  private slice = FIRST_SLICE;
-  private asked = 0;
+  private readonly slices: Record<Slice, number> = { ...SLICES };
+  private asked: { slice: Slice; at: number } | null = null;
   private moved = 0;
   private frame = 0;
   private wanted: View | null = null;
@@ -358,10 +361,11 @@ export class Scene {
       renderer.clear();
     }
     const loaded = this.points?.loaded ?? 0;
-    const count = Math.min(this.slice, loaded - this.drawn);
+    const slice = this.drawn === 0 ? "first" : "more";
+    const count = Math.min(this.slices[slice], loaded - this.drawn);
     if (count > 0) {
       renderer.draw(this.drawn, count, this.camera, this.brush(loaded));
-      this.asked = now;
+      this.asked = { slice, at: now };
       this.drawn += count;
     }
     this.over(now);
@@ -406,13 +410,12 @@ export class Scene {
 
   /** As many points a frame as are drawn in its time. */
   private adapt(now: number): void {
-    if (this.asked === 0) return;
-    const took = now - this.asked;
-    if (took > FRAME_MILLISECONDS * 4) this.slice /= 2;
-    else if (took > FRAME_MILLISECONDS) this.slice /= 1.2;
-    else this.slice *= 1.25;
-    this.slice = Math.round(Math.min(Math.max(LEAST_SLICE, this.slice), this.points?.total ?? FIRST_SLICE));
-    this.asked = 0;
+    if (this.asked === null) return;
+    const { slice, at } = this.asked;
+    const share = (now - at) / SLICE_MILLISECONDS[slice];
+    const wanted = this.slices[slice] * (share > 4 ? 0.5 : share > 1 ? 0.83 : 1.25);
+    this.slices[slice] = Math.round(Math.max(LEAST_SLICE, Math.min(wanted, this.points?.total ?? wanted)));
+    this.asked = null;
   }
 
   /** Many points are small and let others through; zooming in makes them larger. */
