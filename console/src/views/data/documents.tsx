@@ -32,7 +32,7 @@ export function Documents({ name, turn, onChoose }: Props) {
     take(
       api.POST("/v1/collections/{collection_identifier}/documents/list", {
         params: { path: { collection_identifier: name }, query: { limit: PAGE, offset } },
-        body: { search: search || null, filters: JSON.parse(settled) as Schemas["LogicalOperator"] | null },
+        body: { search: search || null, filters: JSON.parse(settled) as Schemas["ListDocumentsRequest"]["filters"] },
         signal,
       }),
     ),
