@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 DEMO_ARGS ?=
 PYTEST_ARGS ?= -n 2
 
-.PHONY: demo test lint types contracts check-all bench console clean install
+.PHONY: demo test lint types contracts check-all bench console pictures clean install
 
 install: $(VENV)/.installed
 
@@ -42,6 +42,10 @@ bench: install
 console: install
 	cd console && npm ci --ignore-scripts
 	$(BIN)/python console/build.py
+
+pictures: install
+	mkdir -p docs/images
+	COTERIE_PICTURES=$(CURDIR)/docs/images $(BIN)/pytest -n 0 tests/console/test_pictures.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -38,6 +38,11 @@ def write_document(path: Path) -> None:
         services.db.close()
 
 
+def write_types() -> None:
+    """Turn that document into types. Raises CalledProcessError."""
+    _npm("types")
+
+
 def build(out: Path) -> None:
     """Check the types and leave the pages in a folder, which is emptied first. Raises CalledProcessError."""
     _npm("check")
@@ -54,7 +59,7 @@ def _npm(script: str, *options: str) -> None:
 
 def main() -> None:
     write_document(HERE / "openapi.json")
-    _npm("types")
+    write_types()
     build(STATIC)
     (STATIC / "SOURCE").write_text(source_hash() + "\n")
 

@@ -110,9 +110,11 @@ function View() {
   if (view === "data" && part === undefined) return <DataView collection={id ?? null} />;
   if (view === "automation" && id === undefined) return <AutomationView />;
   return (
-    <EmptyState title="Nothing is at this address" action={<LinkButton href={href(["clusters"])}>All clusters</LinkButton>}>
+    <EmptyState
+      title="Nothing is at this address"
+      action={<LinkButton href={href(["clusters"])}>All clusters</LinkButton>}
+    >
       The link may be of a newer or an older version of the console.
     </EmptyState>
   );
 }
-

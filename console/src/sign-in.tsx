@@ -4,6 +4,7 @@ import { session, signInByKey, signInByLink } from "./api/session";
 import { go, place } from "./router";
 import { Button } from "./ui/Button";
 import { Field } from "./ui/Field";
+import { useTitle } from "./ui/title";
 
 /**
  * Asks for a key, or takes the token of a one-time link.
@@ -11,6 +12,7 @@ import { Field } from "./ui/Field";
  * The token stands behind the `#`, which browsers send to no one, and leaves the address before it is used.
  */
 export function SignIn() {
+  useTitle("Sign in");
   const [key, setKey] = useState("");
   const [fault, setFault] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
@@ -44,14 +46,25 @@ export function SignIn() {
         {why !== "" && fault === null && <p class="notice warn">{why}</p>}
         <Field label="API key" fault={fault} hint="Kept for this tab only, and sent to this server only.">
           {(wiring) => (
-            <input {...wiring} type="password" autoComplete="off" spellcheck={false} placeholder="sk_…" required autoFocus value={key} onInput={(event) => setKey(event.currentTarget.value)} />
+            <input
+              {...wiring}
+              type="password"
+              autoComplete="off"
+              spellcheck={false}
+              placeholder="sk_…"
+              required
+              autoFocus
+              value={key}
+              onInput={(event) => setKey(event.currentTarget.value)}
+            />
           )}
         </Field>
         <Button kind="primary" type="submit" disabled={busy || key.trim() === ""}>
           Sign in
         </Button>
         <p class="small muted">
-          No key at hand? On the server's machine, <code>coterie key sign-in</code> prints a link that signs this browser in.
+          No key at hand? On the server's machine, <code>coterie key sign-in</code> prints a link that signs this
+          browser in.
         </p>
       </form>
     </main>

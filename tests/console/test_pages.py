@@ -3,7 +3,9 @@
 import gzip
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from starlette.testclient import TestClient
@@ -65,13 +67,32 @@ def test_the_console_keeps_within_its_budget() -> None:
     assert sum(sizes.values()) < BUDGET, sizes
 
 
-def test_the_pages_are_those_of_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def build(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script that builds the console."""
     monkeypatch.syspath_prepend(str(SOURCES))
-    import build  # noqa: PLC0415
+    monkeypatch.delitem(sys.modules, "build", raising=False)
+    return import_module("build")
 
+
+def test_the_pages_are_those_of_the_source(build: ModuleType) -> None:
     noted = (STATIC / "SOURCE").read_text().strip()
     assert noted == build.source_hash(), "console/ has changed since the pages were built: run `make console`"
-    del sys.modules["build"]
+
+
+@pytest.mark.slow
+def test_a_build_makes_the_same_bytes(build: ModuleType, tmp_path: Path) -> None:
+    if not (SOURCES / "node_modules").is_dir():
+        pytest.skip("the console's packages are not installed: run `make console`")
+    build.write_document(SOURCES / "openapi.json")
+    build.write_types()
+    build.build(tmp_path)
+
+    def contents(folder: Path) -> dict[str, bytes]:
+        files = (path for path in folder.rglob("*") if path.is_file() and path.name != "SOURCE")
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+    assert contents(tmp_path) == contents(STATIC)
 
 
 def test_the_lock_file_names_no_registry() -> None:

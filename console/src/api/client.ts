@@ -38,7 +38,8 @@ export function headers(): Record<string, string> {
 /** `fetch` with the key or the cookie's companion, and the namespace of the address unless the caller names another. */
 export async function send(input: string | Request, init?: RequestInit): Promise<Response> {
   const request = new Request(input, init);
-  for (const [name, value] of Object.entries(headers())) if (name !== NAMESPACE || !request.headers.has(name)) request.headers.set(name, value);
+  for (const [name, value] of Object.entries(headers()))
+    if (name !== NAMESPACE || !request.headers.has(name)) request.headers.set(name, value);
   let answer: Response;
   try {
     answer = await fetch(request);
@@ -63,7 +64,13 @@ export async function take<T>(asked: Promise<{ data?: T; error?: unknown; respon
 export function refusal(response: Response, body: unknown): ApiError {
   const told = (body ?? {}) as { error?: { message?: string; details?: Record<string, unknown> }; detail?: Issue[] };
   const message = told.error?.message ?? `The server answered ${response.status} ${response.statusText}`;
-  return new ApiError(response.status, message, told.detail ?? [], response.headers.get("X-Request-ID"), told.error?.details ?? {});
+  return new ApiError(
+    response.status,
+    message,
+    told.detail ?? [],
+    response.headers.get("X-Request-ID"),
+    told.error?.details ?? {},
+  );
 }
 
 /** Headers carry bytes: a name of any script goes as UTF-8, one character a byte, as the server reads it. */

@@ -18,7 +18,13 @@ type ButtonProps = Shared & Omit<JSX.IntrinsicElements["button"], "icon" | "labe
 export function Button({ kind = "plain", icon, label, children, class: extra, ...rest }: ButtonProps) {
   const bare = children === undefined;
   return (
-    <button type="button" class={look(kind, bare, String(extra ?? ""))} aria-label={bare ? label : undefined} title={label} {...rest}>
+    <button
+      type="button"
+      class={look(kind, bare, String(extra ?? ""))}
+      aria-label={bare ? label : undefined}
+      title={label}
+      {...rest}
+    >
       {icon && <Icon name={icon} />}
       {children}
     </button>

@@ -93,7 +93,11 @@ export function Pages({ total, offset, limit, what, onOffset }: PagesProps) {
   const last = Math.min(offset + limit, total);
   return (
     <nav class="pages" aria-label="Pages">
-      <span class="num">{total === 0 ? `No ${what}` : `${(offset + 1).toLocaleString()}–${last.toLocaleString()} of ${total.toLocaleString()} ${what}`}</span>
+      <span class="num">
+        {total === 0
+          ? `No ${what}`
+          : `${(offset + 1).toLocaleString()}–${last.toLocaleString()} of ${total.toLocaleString()} ${what}`}
+      </span>
       <Button disabled={offset === 0} onClick={() => onOffset(Math.max(0, offset - limit))}>
         Previous
       </Button>

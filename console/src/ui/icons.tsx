@@ -1,6 +1,7 @@
 /** Line icons on a grid of 16, in the text's colour; they say nothing that a label does not. */
 const PATHS = {
-  clusters: "M5 4.5a2 2 0 1 0 0 4 2 2 0 0 0 0-4ZM11.5 3a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3ZM10.5 9a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5ZM4.5 11.5h.01",
+  clusters:
+    "M5 4.5a2 2 0 1 0 0 4 2 2 0 0 0 0-4ZM11.5 3a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3ZM10.5 9a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5ZM4.5 11.5h.01",
   data: "M3 4.5C3 3.4 5.2 2.5 8 2.5s5 .9 5 2-2.2 2-5 2-5-.9-5-2Zm0 0v7c0 1.1 2.2 2 5 2s5-.9 5-2v-7M3 8c0 1.1 2.2 2 5 2s5-.9 5-2",
   automation: "M9 1.5 3.5 9H8l-1 5.5L12.5 7H8l1-5.5Z",
   plus: "M8 3v10M3 8h10",
@@ -27,7 +28,17 @@ export type IconName = keyof typeof PATHS;
 
 export function Icon({ name, size = 16 }: { name: IconName; size?: number }) {
   return (
-    <svg width={size} height={size} viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">
+    <svg
+      width={size}
+      height={size}
+      viewBox="0 0 16 16"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="1.5"
+      stroke-linecap="round"
+      stroke-linejoin="round"
+      aria-hidden="true"
+    >
       <path d={PATHS[name]} />
     </svg>
   );

@@ -4,7 +4,9 @@ import { useEffect, useState } from "preact/hooks";
 import { ErrorState, Skeleton } from "./states";
 
 /** A view whose code is loaded when it is first shown: what one never opens is never sent. */
-export function lazy<Props extends object>(load: () => Promise<{ default: ComponentType<Props> }>): ComponentType<Props> {
+export function lazy<Props extends object>(
+  load: () => Promise<{ default: ComponentType<Props> }>,
+): ComponentType<Props> {
   let Loaded: ComponentType<Props> | null = null;
   return function Lazy(props: Props) {
     const [error, setError] = useState<unknown>(null);
@@ -18,7 +20,13 @@ export function lazy<Props extends object>(load: () => Promise<{ default: Compon
     }, []);
     if (Loaded !== null) return <Loaded {...props} />;
     // An updated server no longer has the parts of the page that is open: reloading gets the new ones.
-    if (error !== null) return <ErrorState error={new Error("A part of the console could not be loaded. Reload the page.")} onRetry={() => location.reload()} />;
+    if (error !== null)
+      return (
+        <ErrorState
+          error={new Error("A part of the console could not be loaded. Reload the page.")}
+          onRetry={() => location.reload()}
+        />
+      );
     return <Skeleton />;
   };
 }

@@ -4,7 +4,15 @@ import type { ComponentChildren } from "preact";
 import { ApiError } from "../api/client";
 import { Button } from "./Button";
 
-export function EmptyState({ title, children, action }: { title: string; children: ComponentChildren; action?: ComponentChildren }) {
+export function EmptyState({
+  title,
+  children,
+  action,
+}: {
+  title: string;
+  children: ComponentChildren;
+  action?: ComponentChildren;
+}) {
   return (
     <div class="empty">
       <h2>{title}</h2>
@@ -61,7 +69,14 @@ export function Progress({ value, label }: { value: number; label: string }) {
         <span>{label}</span>
         <span class="push num muted">{percent}%</span>
       </div>
-      <div class="bar" role="progressbar" aria-label={label} aria-valuenow={percent} aria-valuemin={0} aria-valuemax={100}>
+      <div
+        class="bar"
+        role="progressbar"
+        aria-label={label}
+        aria-valuenow={percent}
+        aria-valuemin={0}
+        aria-valuemax={100}
+      >
         <div style={{ width: `${percent}%` }} />
       </div>
     </div>

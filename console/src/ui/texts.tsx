@@ -65,7 +65,12 @@ export function Code({ text, label }: { text: string; label: string }) {
       <pre ref={element} tabIndex={0} role="region" aria-label={label}>
         {text}
       </pre>
-      <Button kind="quiet" icon={copied ? "check" : "copy"} label={copied ? "Copied" : `Copy: ${label}`} onClick={() => void copy()} />
+      <Button
+        kind="quiet"
+        icon={copied ? "check" : "copy"}
+        label={copied ? "Copied" : `Copy: ${label}`}
+        onClick={() => void copy()}
+      />
     </div>
   );
 }

@@ -41,16 +41,31 @@ export function Deliveries({ webhook, turn }: { webhook: string; turn: number })
   return (
     <div class="stack tight">
       <div class="row">
-        <select class="role" aria-label="Status of deliveries" value={status} onChange={(event) => setQuery({ status: event.currentTarget.value, page: null })}>
+        <select
+          class="role"
+          aria-label="Status of deliveries"
+          value={status}
+          onChange={(event) => setQuery({ status: event.currentTarget.value, page: null })}
+        >
           <Options of={STATUSES} />
         </select>
       </div>
       {rows.length === 0 ? (
-        <p class="muted">{status === "" ? "Nothing was sent yet. Send a test to see whether it arrives." : "No delivery has this status."}</p>
+        <p class="muted">
+          {status === ""
+            ? "Nothing was sent yet. Send a test to see whether it arrives."
+            : "No delivery has this status."}
+        </p>
       ) : (
         <div>
           <Table caption="Deliveries" columns={columnsOf()} rows={rows} id={(row) => row.delivery_id} />
-          <Pages total={data.total_count} offset={offset} limit={PAGE} what="deliveries" onOffset={(to) => setQuery({ page: to || null })} />
+          <Pages
+            total={data.total_count}
+            offset={offset}
+            limit={PAGE}
+            what="deliveries"
+            onOffset={(to) => setQuery({ page: to || null })}
+          />
         </div>
       )}
     </div>
@@ -60,7 +75,15 @@ export function Deliveries({ webhook, turn }: { webhook: string; turn: number })
 function columnsOf() {
   const here = Object.fromEntries(place.value.query);
   return [
-    { key: "event", title: "Event", cell: (row: Delivery) => <a class="main" href={href(["automation"], { ...here, delivery: row.delivery_id })}>{row.event_type}</a> },
+    {
+      key: "event",
+      title: "Event",
+      cell: (row: Delivery) => (
+        <a class="main" href={href(["automation"], { ...here, delivery: row.delivery_id })}>
+          {row.event_type}
+        </a>
+      ),
+    },
     { key: "status", title: "Status", cell: (row: Delivery) => <Status of={row.status} /> },
     { key: "attempts", title: "Attempts", right: true, cell: (row: Delivery) => count(row.attempts) },
     { key: "answer", title: "Last answer", cell: (row: Delivery) => answerOf(row) },
@@ -70,5 +93,7 @@ function columnsOf() {
 
 function answerOf({ log }: Delivery): string {
   const last = log[log.length - 1];
-  return last === undefined ? "–" : (last.error ?? (last.status_code === null || last.status_code === undefined ? "sent" : String(last.status_code)));
+  return last === undefined
+    ? "–"
+    : (last.error ?? (last.status_code === null || last.status_code === undefined ? "sent" : String(last.status_code)));
 }

@@ -19,10 +19,14 @@ interface Props {
 /** A delivery: its attempts, what the other side answered, and the event; it can be sent again once it has ended. */
 export function DeliveryView({ webhook, id, onBack }: Props) {
   const path = { identifier: webhook, delivery_id: id };
-  const { data, error, reload } = useLoad(id, (signal) => take(api.GET("/v1/organizations/webhooks/{identifier}/deliveries/{delivery_id}", { params: { path }, signal })));
+  const { data, error, reload } = useLoad(id, (signal) =>
+    take(api.GET("/v1/organizations/webhooks/{identifier}/deliveries/{delivery_id}", { params: { path }, signal })),
+  );
   const replay = async () => {
     try {
-      const made = await take(api.POST("/v1/organizations/webhooks/{identifier}/deliveries/{delivery_id}/replay", { params: { path } }));
+      const made = await take(
+        api.POST("/v1/organizations/webhooks/{identifier}/deliveries/{delivery_id}/replay", { params: { path } }),
+      );
       tell("It is sent again");
       setQuery({ delivery: made.delivery_id }, true);
     } catch (fault) {
@@ -40,7 +44,12 @@ export function DeliveryView({ webhook, id, onBack }: Props) {
         </Button>
         <span class="push" />
         <Button onClick={reload}>Look again</Button>
-        <Button kind="primary" disabled={!ended} label={ended ? "The same event in a new delivery" : "It is still on its way"} onClick={() => void replay()}>
+        <Button
+          kind="primary"
+          disabled={!ended}
+          label={ended ? "The same event in a new delivery" : "It is still on its way"}
+          onClick={() => void replay()}
+        >
           Send again
         </Button>
       </div>
@@ -53,7 +62,11 @@ export function DeliveryView({ webhook, id, onBack }: Props) {
           </span>
         )}
       </div>
-      {data.log.length === 0 ? <p class="muted">No attempt yet.</p> : <Table caption="Attempts" columns={COLUMNS} rows={data.log as Attempt[]} id={(row) => String(row.attempt)} />}
+      {data.log.length === 0 ? (
+        <p class="muted">No attempt yet.</p>
+      ) : (
+        <Table caption="Attempts" columns={COLUMNS} rows={data.log as Attempt[]} id={(row) => String(row.attempt)} />
+      )}
       <Code label="The event" text={JSON.stringify(data.event, null, 2)} />
     </div>
   );
@@ -62,7 +75,16 @@ export function DeliveryView({ webhook, id, onBack }: Props) {
 const COLUMNS = [
   { key: "attempt", title: "Attempt", right: true, cell: (row: Attempt) => row.attempt },
   { key: "at", title: "When", cell: (row: Attempt) => <Ago at={row.started_at} /> },
-  { key: "took", title: "Took", right: true, cell: (row: Attempt) => (row.duration_ms === null ? "–" : `${count(row.duration_ms)} ms`) },
+  {
+    key: "took",
+    title: "Took",
+    right: true,
+    cell: (row: Attempt) => (row.duration_ms === null ? "–" : `${count(row.duration_ms)} ms`),
+  },
   { key: "status", title: "Status", right: true, cell: (row: Attempt) => row.status_code ?? "–" },
-  { key: "answer", title: "Answer", cell: (row: Attempt) => <div class="cut">{row.error ?? row.response_excerpt ?? ""}</div> },
+  {
+    key: "answer",
+    title: "Answer",
+    cell: (row: Attempt) => <div class="cut">{row.error ?? row.response_excerpt ?? ""}</div>,
+  },
 ];

@@ -23,13 +23,25 @@ export function NewTrigger({ onClose, onMade }: { onClose: () => void; onMade: (
   const [description, setDescription] = useState("");
   const [fault, setFault] = useState<string | null>(null);
   const { data, error } = useLoad("definitions", (signal) =>
-    take(api.POST("/v1/clusters/list", { params: { query: { limit: MOST } }, body: { sort: { field: "cluster_name", direction: "asc" } }, signal })),
+    take(
+      api.POST("/v1/clusters/list", {
+        params: { query: { limit: MOST } },
+        body: { sort: { field: "cluster_name", direction: "asc" } },
+        signal,
+      }),
+    ),
   );
   const definitions = data?.results ?? [];
   const chosen = cluster ?? definitions[0]?.cluster_id ?? "";
   const create = async () => {
     try {
-      const body = { cluster_id: chosen, trigger_type: type, schedule_config: config, mode, description: description || null };
+      const body = {
+        cluster_id: chosen,
+        trigger_type: type,
+        schedule_config: config,
+        mode,
+        description: description || null,
+      };
       const made = await take(api.POST("/v1/clusters/triggers", { body }));
       tell("The trigger is active");
       onMade(made.trigger_id!);
@@ -45,7 +57,10 @@ export function NewTrigger({ onClose, onMade }: { onClose: () => void; onMade: (
   if (data !== null && definitions.length === 0) {
     return (
       <Dialog title="New trigger" onClose={onClose}>
-        <EmptyState title="Nothing to run yet" action={<LinkButton href={href(["clusters"])}>To the clusters</LinkButton>}>
+        <EmptyState
+          title="Nothing to run yet"
+          action={<LinkButton href={href(["clusters"])}>To the clusters</LinkButton>}
+        >
           A trigger runs a definition: make one first.
         </EmptyState>
       </Dialog>
@@ -66,13 +81,21 @@ export function NewTrigger({ onClose, onMade }: { onClose: () => void; onMade: (
           <Field label="Definition">
             {(wiring) => (
               <select {...wiring} value={chosen} onChange={(event) => setCluster(event.currentTarget.value)}>
-                <Options of={Object.fromEntries(definitions.map((each) => [each.cluster_id!, each.cluster_name ?? each.cluster_id!]))} />
+                <Options
+                  of={Object.fromEntries(
+                    definitions.map((each) => [each.cluster_id!, each.cluster_name ?? each.cluster_id!]),
+                  )}
+                />
               </select>
             )}
           </Field>
           <Field label="What is run">
             {(wiring) => (
-              <select {...wiring} value={mode} onChange={(event) => setMode(event.currentTarget.value as keyof typeof MODES)}>
+              <select
+                {...wiring}
+                value={mode}
+                onChange={(event) => setMode(event.currentTarget.value as keyof typeof MODES)}
+              >
                 <Options of={MODES} />
               </select>
             )}
@@ -96,9 +119,20 @@ export function NewTrigger({ onClose, onMade }: { onClose: () => void; onMade: (
         <ScheduleFields type={type} config={config} onChange={setConfig} />
         <Preview type={type} config={config} />
         <Field label="Description">
-          {(wiring) => <input {...wiring} maxLength={4096} value={description} onInput={(event) => setDescription(event.currentTarget.value)} />}
+          {(wiring) => (
+            <input
+              {...wiring}
+              maxLength={4096}
+              value={description}
+              onInput={(event) => setDescription(event.currentTarget.value)}
+            />
+          )}
         </Field>
-        {fault !== null && <p class="notice bad" role="alert">{fault}</p>}
+        {fault !== null && (
+          <p class="notice bad" role="alert">
+            {fault}
+          </p>
+        )}
       </form>
     </Dialog>
   );

@@ -15,7 +15,11 @@ type Channel = "webhook" | "slack" | "email";
 const CHANNELS: Record<Channel, string> = { webhook: "Signed POST", slack: "Slack", email: "Email" };
 const DESTINATIONS: Record<Channel, { label: string; hint: string; placeholder: string }> = {
   webhook: { label: "URL", hint: "A public address, by http or https.", placeholder: "https://example.org/hook" },
-  slack: { label: "Slack's incoming webhook", hint: "It is a secret, and is never shown again.", placeholder: "https://hooks.slack.com/services/…" },
+  slack: {
+    label: "Slack's incoming webhook",
+    hint: "It is a secret, and is never shown again.",
+    placeholder: "https://hooks.slack.com/services/…",
+  },
   email: { label: "Addresses", hint: "Up to 20, with commas between them.", placeholder: "ada@example.org" },
 };
 const EVENTS: readonly EventType[] = [
@@ -52,19 +56,33 @@ export function NewWebhook({ onMade, onClose }: Props) {
   const [name, setName] = useState("");
   const [channel, setChannel] = useState<Channel>("webhook");
   const [to, setTo] = useState("");
-  const [events, setEvents] = useState<readonly EventType[]>(["cluster.execution.completed", "cluster.execution.failed"]);
+  const [events, setEvents] = useState<readonly EventType[]>([
+    "cluster.execution.completed",
+    "cluster.execution.failed",
+  ]);
   const [fault, setFault] = useState<string | null>(null);
   const [made, setMade] = useState<Schemas["Webhook"] | null>(null);
   const create = async () => {
     try {
-      const body = { webhook_name: name, event_types: [...events], channels: [{ channel, configs: configsOf(channel, to) }] };
+      const body = {
+        webhook_name: name,
+        event_types: [...events],
+        channels: [{ channel, configs: configsOf(channel, to) }],
+      };
       setMade(await take(api.POST("/v1/organizations/webhooks/", { body })));
       onMade();
     } catch (refused) {
       setFault(messageOf(refused));
     }
   };
-  if (made !== null) return <Secret title={`${made.webhook_name} is made`} secret={made.secret ?? ""} onClose={() => onClose(made.webhook_id ?? null)} />;
+  if (made !== null)
+    return (
+      <Secret
+        title={`${made.webhook_name} is made`}
+        secret={made.secret ?? ""}
+        onClose={() => onClose(made.webhook_id ?? null)}
+      />
+    );
   const actions = (
     <Button kind="primary" type="submit" form="new-webhook" disabled={name === "" || to === "" || events.length === 0}>
       Create
@@ -82,27 +100,60 @@ export function NewWebhook({ onMade, onClose }: Props) {
         }}
       >
         <div class="grid">
-          <Field label="Name">{(wiring) => <input {...wiring} required autoFocus maxLength={255} value={name} onInput={(event) => setName(event.currentTarget.value)} />}</Field>
+          <Field label="Name">
+            {(wiring) => (
+              <input
+                {...wiring}
+                required
+                autoFocus
+                maxLength={255}
+                value={name}
+                onInput={(event) => setName(event.currentTarget.value)}
+              />
+            )}
+          </Field>
           <Field label="Way">
             {(wiring) => (
-              <select {...wiring} value={channel} onChange={(event) => setChannel(event.currentTarget.value as Channel)}>
+              <select
+                {...wiring}
+                value={channel}
+                onChange={(event) => setChannel(event.currentTarget.value as Channel)}
+              >
                 <Options of={CHANNELS} />
               </select>
             )}
           </Field>
         </div>
         <Field label={destination.label} hint={destination.hint}>
-          {(wiring) => <input {...wiring} required spellcheck={false} placeholder={destination.placeholder} value={to} onInput={(event) => setTo(event.currentTarget.value)} />}
+          {(wiring) => (
+            <input
+              {...wiring}
+              required
+              spellcheck={false}
+              placeholder={destination.placeholder}
+              value={to}
+              onInput={(event) => setTo(event.currentTarget.value)}
+            />
+          )}
         </Field>
         <fieldset>
           <legend class="legend">Events</legend>
           <div class="events">
             {EVENTS.map((event) => (
-              <Check key={event} label={event} checked={events.includes(event)} onChange={(on) => setEvents(on ? [...events, event] : events.filter((each) => each !== event))} />
+              <Check
+                key={event}
+                label={event}
+                checked={events.includes(event)}
+                onChange={(on) => setEvents(on ? [...events, event] : events.filter((each) => each !== event))}
+              />
             ))}
           </div>
         </fieldset>
-        {fault !== null && <p class="notice bad" role="alert">{fault}</p>}
+        {fault !== null && (
+          <p class="notice bad" role="alert">
+            {fault}
+          </p>
+        )}
       </form>
     </Dialog>
   );
@@ -110,7 +161,14 @@ export function NewWebhook({ onMade, onClose }: Props) {
 
 function configsOf(channel: Channel, to: string): Schemas["WebhookChannel"]["configs"] {
   if (channel === "webhook") return { url: to };
-  return channel === "slack" ? { webhook_url: to } : { to_addresses: to.split(",").map((each) => each.trim()).filter(Boolean) };
+  return channel === "slack"
+    ? { webhook_url: to }
+    : {
+        to_addresses: to
+          .split(",")
+          .map((each) => each.trim())
+          .filter(Boolean),
+      };
 }
 
 /** A secret that is shown once. */
@@ -124,7 +182,8 @@ export function Secret({ title, secret, onClose }: { title: string; secret: stri
     <Dialog title={title} onClose={onClose} actions={actions}>
       <div class="stack">
         <p>
-          This secret signs what is sent. Keep it where the receiver checks the signature: <strong>it is not shown again</strong>.
+          This secret signs what is sent. Keep it where the receiver checks the signature:{" "}
+          <strong>it is not shown again</strong>.
         </p>
         <Code label="The webhook's secret" text={secret} />
       </div>

@@ -11,7 +11,11 @@ export const TYPES: Record<TriggerType, string> = {
   conditional: "When a condition holds",
 };
 
-export const EVENTS = { documents_added: "documents added", documents_updated: "documents changed", batch_completed: "batches written" };
+export const EVENTS = {
+  documents_added: "documents added",
+  documents_updated: "documents changed",
+  batch_completed: "batches written",
+};
 export const CONDITIONS = {
   volume: "Enough documents came or changed",
   drift: "New documents lie outside the groups",
@@ -57,13 +61,20 @@ export function firstCondition(condition: string): Config {
 export function told(type: TriggerType, config: Config): string {
   if (type === "cron") return `${String(config.cron_expression)} (${String(config.timezone)})`;
   if (type === "interval") return `every ${duration(Number(config.interval_seconds))}`;
-  if (type === "event") return `after ${Number(config.event_threshold).toLocaleString()} ${EVENTS[config.event_type as keyof typeof EVENTS]}`;
-  const metric = METRICS[String(config.condition_type)]?.[String(config.metric)] ?? `${String(config.metric)} ${OPERATORS[config.operator as keyof typeof OPERATORS] ?? ""}`;
+  if (type === "event")
+    return `after ${Number(config.event_threshold).toLocaleString()} ${EVENTS[config.event_type as keyof typeof EVENTS]}`;
+  const metric =
+    METRICS[String(config.condition_type)]?.[String(config.metric)] ??
+    `${String(config.metric)} ${OPERATORS[config.operator as keyof typeof OPERATORS] ?? ""}`;
   return `${String(config.condition_type)}: ${Number(config.threshold).toLocaleString()} ${metric}`;
 }
 
 export function duration(seconds: number): string {
-  for (const [unit, size] of [["day", 86_400], ["hour", 3_600], ["minute", 60]] as const) {
+  for (const [unit, size] of [
+    ["day", 86_400],
+    ["hour", 3_600],
+    ["minute", 60],
+  ] as const) {
     if (seconds >= size && seconds % size === 0) return seconds === size ? unit : `${seconds / size} ${unit}s`;
   }
   return `${seconds.toLocaleString()} seconds`;

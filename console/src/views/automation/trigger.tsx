@@ -31,7 +31,13 @@ export function TriggerDialog({ id, onChanged, onClose }: Props) {
   const { data, error, reload } = useLoad(`${id}/${offset}`, async (signal) => {
     const [trigger, history] = await Promise.all([
       take(api.GET("/v1/clusters/triggers/{trigger_id}", { params: { path }, signal })),
-      take(api.POST("/v1/clusters/triggers/{trigger_id}/history", { params: { path }, body: { offset, limit: PAGE }, signal })),
+      take(
+        api.POST("/v1/clusters/triggers/{trigger_id}/history", {
+          params: { path },
+          body: { offset, limit: PAGE },
+          signal,
+        }),
+      ),
     ]);
     return { trigger: trigger as Trigger, history };
   });
@@ -47,7 +53,8 @@ export function TriggerDialog({ id, onChanged, onClose }: Props) {
   };
   const pause = () => act(take(api.POST("/v1/clusters/triggers/{trigger_id}/pause", { params: { path } })));
   const resume = () => act(take(api.POST("/v1/clusters/triggers/{trigger_id}/resume", { params: { path } })));
-  const remove = () => (asked ? act(take(api.DELETE("/v1/clusters/triggers/{trigger_id}", { params: { path } }))) : setAsked(true));
+  const remove = () =>
+    asked ? act(take(api.DELETE("/v1/clusters/triggers/{trigger_id}", { params: { path } }))) : setAsked(true);
   const status = data?.trigger.status;
   const actions = (
     <>
@@ -56,22 +63,58 @@ export function TriggerDialog({ id, onChanged, onClose }: Props) {
           {asked ? "Yes, delete it" : "Delete"}
         </Button>
       )}
-      {status === "active" && <Button icon="stop" onClick={() => void pause()}>Pause</Button>}
-      {status !== undefined && status !== "active" && <Button icon="play" onClick={() => void resume()}>Resume</Button>}
+      {status === "active" && (
+        <Button icon="stop" onClick={() => void pause()}>
+          Pause
+        </Button>
+      )}
+      {status !== undefined && status !== "active" && (
+        <Button icon="play" onClick={() => void resume()}>
+          Resume
+        </Button>
+      )}
     </>
   );
   return (
     <Dialog title="Trigger" wide onClose={onClose} actions={actions}>
-      {error !== null ? <ErrorState error={error} onRetry={reload} /> : data === null ? <Skeleton /> : <Told trigger={data.trigger} firings={data.history.executions as Firing[]} total={data.history.total} offset={offset} />}
+      {error !== null ? (
+        <ErrorState error={error} onRetry={reload} />
+      ) : data === null ? (
+        <Skeleton />
+      ) : (
+        <Told
+          trigger={data.trigger}
+          firings={data.history.executions as Firing[]}
+          total={data.history.total}
+          offset={offset}
+        />
+      )}
     </Dialog>
   );
 }
 
-function Told({ trigger, firings, total, offset }: { trigger: Trigger; firings: Firing[]; total: number; offset: number }) {
+function Told({
+  trigger,
+  firings,
+  total,
+  offset,
+}: {
+  trigger: Trigger;
+  firings: Firing[];
+  total: number;
+  offset: number;
+}) {
   const facts: [string, preact.ComponentChild][] = [
     ["Status", <Status of={trigger.status === "disabled" ? "deleted" : trigger.status} />],
     ["When", told(trigger.trigger_type, trigger.schedule_config)],
-    ["Runs", trigger.cluster_id === null ? "a configuration of its own" : <a href={href(["clusters", trigger.cluster_id])}>{trigger.cluster_id}</a>],
+    [
+      "Runs",
+      trigger.cluster_id === null ? (
+        "a configuration of its own"
+      ) : (
+        <a href={href(["clusters", trigger.cluster_id])}>{trigger.cluster_id}</a>
+      ),
+    ],
     ["Next", <Ago at={trigger.next_scheduled_at} />],
     ["Fired", count(trigger.execution_count)],
     ["Failures in a row", count(trigger.consecutive_failures)],
@@ -80,8 +123,25 @@ function Told({ trigger, firings, total, offset }: { trigger: Trigger; firings: 
     { key: "at", title: "Fired", cell: (row: Firing) => <Ago at={row.triggered_at} /> },
     { key: "status", title: "Status", cell: (row: Firing) => <Status of={row.status} /> },
     { key: "groups", title: "Groups", right: true, cell: (row: Firing) => count(row.num_clusters) },
-    { key: "took", title: "Took", right: true, cell: (row: Firing) => (row.execution_time_ms === null ? "–" : seconds(row.execution_time_ms / 1000)) },
-    { key: "said", title: "Run", cell: (row: Firing) => row.error ?? (row.run_id === null ? "–" : trigger.cluster_id === null ? <code>{row.run_id}</code> : <a href={href(["clusters", trigger.cluster_id, "map"], { run: row.run_id })}>{row.run_id}</a>) },
+    {
+      key: "took",
+      title: "Took",
+      right: true,
+      cell: (row: Firing) => (row.execution_time_ms === null ? "–" : seconds(row.execution_time_ms / 1000)),
+    },
+    {
+      key: "said",
+      title: "Run",
+      cell: (row: Firing) =>
+        row.error ??
+        (row.run_id === null ? (
+          "–"
+        ) : trigger.cluster_id === null ? (
+          <code>{row.run_id}</code>
+        ) : (
+          <a href={href(["clusters", trigger.cluster_id, "map"], { run: row.run_id })}>{row.run_id}</a>
+        )),
+    },
   ];
   return (
     <div class="stack">
@@ -100,8 +160,19 @@ function Told({ trigger, firings, total, offset }: { trigger: Trigger; firings: 
         <p class="muted">It has not fired yet.</p>
       ) : (
         <div>
-          <Table caption="History of the trigger" columns={columns} rows={firings} id={(row) => row.triggered_at + row.job_id} />
-          <Pages total={total} offset={offset} limit={PAGE} what="firings" onOffset={(to) => setQuery({ page: to || null })} />
+          <Table
+            caption="History of the trigger"
+            columns={columns}
+            rows={firings}
+            id={(row) => row.triggered_at + row.job_id}
+          />
+          <Pages
+            total={total}
+            offset={offset}
+            limit={PAGE}
+            what="firings"
+            onOffset={(to) => setQuery({ page: to || null })}
+          />
         </div>
       )}
     </div>

@@ -26,7 +26,11 @@ export function WebhookDialog({ id, onChanged, onClose }: Props) {
   const [asked, setAsked] = useState<"delete" | "rotate" | null>(null);
   const [secret, setSecret] = useState<string | null>(null);
   const [turn, setTurn] = useState(0);
-  const { data, error, reload } = useLoad(id, async (signal) => (await take(api.GET("/v1/organizations/webhooks/{identifier}", { params: { path }, signal }))) as WebhookModel);
+  const { data, error, reload } = useLoad(
+    id,
+    async (signal) =>
+      (await take(api.GET("/v1/organizations/webhooks/{identifier}", { params: { path }, signal }))) as WebhookModel,
+  );
   const act = async (deed: () => Promise<void>) => {
     try {
       await deed();
@@ -47,7 +51,12 @@ export function WebhookDialog({ id, onChanged, onClose }: Props) {
       reload();
       onChanged();
     });
-  const rotate = () => act(async () => setSecret((await take(api.POST("/v1/organizations/webhooks/{identifier}/secret", { params: { path } }))).secret ?? ""));
+  const rotate = () =>
+    act(async () =>
+      setSecret(
+        (await take(api.POST("/v1/organizations/webhooks/{identifier}/secret", { params: { path } }))).secret ?? "",
+      ),
+    );
   const remove = () =>
     act(async () => {
       await take(api.DELETE("/v1/organizations/webhooks/{identifier}", { params: { path } }));
@@ -61,7 +70,10 @@ export function WebhookDialog({ id, onChanged, onClose }: Props) {
       <Button kind="danger" icon="trash" onClick={() => (asked === "delete" ? void remove() : setAsked("delete"))}>
         {asked === "delete" ? "Yes, delete it and its log" : "Delete"}
       </Button>
-      <Button kind={asked === "rotate" ? "danger" : "plain"} onClick={() => (asked === "rotate" ? void rotate() : setAsked("rotate"))}>
+      <Button
+        kind={asked === "rotate" ? "danger" : "plain"}
+        onClick={() => (asked === "rotate" ? void rotate() : setAsked("rotate"))}
+      >
         {asked === "rotate" ? "Yes, the old one ends at once" : "New secret"}
       </Button>
       <Button icon={data.is_active ? "stop" : "play"} onClick={() => void pause(data)}>

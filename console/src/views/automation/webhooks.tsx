@@ -14,7 +14,9 @@ export type WebhookModel = Shown<Schemas["Webhook"]>;
 /** The organization's webhooks: there are 50 at most. */
 export function Webhooks() {
   const query = place.value.query;
-  const { data, error, reload } = useLoad("webhooks", (signal) => take(api.GET("/v1/organizations/webhooks/", { signal })));
+  const { data, error, reload } = useLoad("webhooks", (signal) =>
+    take(api.GET("/v1/organizations/webhooks/", { signal })),
+  );
   const open = query.get("webhook");
   const make = () => setQuery({ new: 1 });
   return (
@@ -32,19 +34,27 @@ export function Webhooks() {
       ) : data === null ? (
         <Skeleton />
       ) : data.length > 0 ? (
-        <Table caption="Webhooks" columns={columnsOf()} rows={data as WebhookModel[]} id={(row) => row.webhook_id} selected={(row) => row.webhook_id === open} />
+        <Table
+          caption="Webhooks"
+          columns={columnsOf()}
+          rows={data as WebhookModel[]}
+          id={(row) => row.webhook_id}
+          selected={(row) => row.webhook_id === open}
+        />
       ) : (
         <EmptyState title="No webhooks yet" action={<Button onClick={make}>New webhook</Button>}>
-          A webhook sends a signed POST, a Slack message or an email when a run ends, a trigger fires, or documents change.
+          A webhook sends a signed POST, a Slack message or an email when a run ends, a trigger fires, or documents
+          change.
         </EmptyState>
       )}
-      {query.has("new") && (
-        <NewWebhook
-          onMade={reload}
-          onClose={(id) => setQuery({ new: null, webhook: id }, true)}
+      {query.has("new") && <NewWebhook onMade={reload} onClose={(id) => setQuery({ new: null, webhook: id }, true)} />}
+      {open !== null && (
+        <WebhookDialog
+          id={open}
+          onChanged={reload}
+          onClose={() => setQuery({ webhook: null, delivery: null, page: null, status: null })}
         />
       )}
-      {open !== null && <WebhookDialog id={open} onChanged={reload} onClose={() => setQuery({ webhook: null, delivery: null, page: null, status: null })} />}
     </>
   );
 }
@@ -52,10 +62,34 @@ export function Webhooks() {
 function columnsOf() {
   const here = Object.fromEntries(place.value.query);
   return [
-    { key: "name", title: "Webhook", cell: (row: WebhookModel) => <a class="main" href={href(["automation"], { ...here, webhook: row.webhook_id })}>{row.webhook_name}</a> },
-    { key: "to", title: "To", cell: (row: WebhookModel) => <div class="cut">{row.channels.map(whereTo).join(", ")}</div> },
-    { key: "events", title: "Events", cell: (row: WebhookModel) => <span title={row.event_types.join(", ")}>{counted(row.event_types.length, "kind")}</span> },
-    { key: "status", title: "Status", cell: (row: WebhookModel) => <span class={row.is_active ? "badge good" : "badge warn"}>{row.is_active ? "active" : "paused"}</span> },
+    {
+      key: "name",
+      title: "Webhook",
+      cell: (row: WebhookModel) => (
+        <a class="main" href={href(["automation"], { ...here, webhook: row.webhook_id })}>
+          {row.webhook_name}
+        </a>
+      ),
+    },
+    {
+      key: "to",
+      title: "To",
+      cell: (row: WebhookModel) => <div class="cut">{row.channels.map(whereTo).join(", ")}</div>,
+    },
+    {
+      key: "events",
+      title: "Events",
+      cell: (row: WebhookModel) => (
+        <span title={row.event_types.join(", ")}>{counted(row.event_types.length, "kind")}</span>
+      ),
+    },
+    {
+      key: "status",
+      title: "Status",
+      cell: (row: WebhookModel) => (
+        <span class={row.is_active ? "badge good" : "badge warn"}>{row.is_active ? "active" : "paused"}</span>
+      ),
+    },
     { key: "changed", title: "Changed", cell: (row: WebhookModel) => <Ago at={row.updated_at} /> },
   ];
 }

@@ -52,7 +52,13 @@ export function Collection({ name }: { name: string }) {
           </div>
           <div>
             <dt>Vectors</dt>
-            <dd>{data.features.length === 0 ? "none yet" : data.features.map((each) => `${each.feature_extractor_name} (${each.vector_index.dimensions ?? "?"})`).join(", ")}</dd>
+            <dd>
+              {data.features.length === 0
+                ? "none yet"
+                : data.features
+                    .map((each) => `${each.feature_extractor_name} (${each.vector_index.dimensions ?? "?"})`)
+                    .join(", ")}
+            </dd>
           </div>
           <div>
             <dt>Created</dt>
@@ -69,9 +75,25 @@ export function Collection({ name }: { name: string }) {
         </dl>
         <Documents name={name} turn={turn} onChoose={setFile} />
       </div>
-      {file !== null && <ImportDialog key={`${file.name}/${file.size}/${file.lastModified}`} collection={name} file={file} onImported={changed} onClose={() => setFile(null)} />}
-      {document !== null && <DocumentDialog collection={name} id={document} onDeleted={changed} onClose={() => setQuery({ doc: null })} />}
-      {query.has("delete") && <DeleteCollection name={name} documents={data.collection.document_count ?? 0} onClose={() => setQuery({ delete: null }, true)} />}
+      {file !== null && (
+        <ImportDialog
+          key={`${file.name}/${file.size}/${file.lastModified}`}
+          collection={name}
+          file={file}
+          onImported={changed}
+          onClose={() => setFile(null)}
+        />
+      )}
+      {document !== null && (
+        <DocumentDialog collection={name} id={document} onDeleted={changed} onClose={() => setQuery({ doc: null })} />
+      )}
+      {query.has("delete") && (
+        <DeleteCollection
+          name={name}
+          documents={data.collection.document_count ?? 0}
+          onClose={() => setQuery({ delete: null }, true)}
+        />
+      )}
     </DropZone>
   );
 }
@@ -99,7 +121,9 @@ function DeleteCollection({ name, documents, onClose }: { name: string; document
   const remove = async () => {
     setBusy(true);
     try {
-      await take(api.DELETE("/v1/collections/{collection_identifier}", { params: { path: { collection_identifier: name } } }));
+      await take(
+        api.DELETE("/v1/collections/{collection_identifier}", { params: { path: { collection_identifier: name } } }),
+      );
       tell(`Deleted ${name}`);
       go(href(["data"]));
     } catch (error) {
@@ -108,9 +132,16 @@ function DeleteCollection({ name, documents, onClose }: { name: string; document
     }
   };
   return (
-    <Confirm title={`Delete ${name}?`} deed="Delete the collection" busy={busy} onDo={() => void remove()} onClose={onClose}>
+    <Confirm
+      title={`Delete ${name}?`}
+      deed="Delete the collection"
+      busy={busy}
+      onDo={() => void remove()}
+      onClose={onClose}
+    >
       <p>
-        Its {counted(documents, "document")} and their vectors go with it, for good. Definitions that use it stay, and their next runs will fail.
+        Its {counted(documents, "document")} and their vectors go with it, for good. Definitions that use it stay, and
+        their next runs will fail.
       </p>
     </Confirm>
   );

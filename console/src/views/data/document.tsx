@@ -22,7 +22,12 @@ export function DocumentDialog({ collection, id, onDeleted, onClose }: Props) {
   const path = { collection_identifier: collection, document_id: id };
   const [asked, setAsked] = useState(false);
   const { data, error, reload } = useLoad(id, (signal) =>
-    take(api.GET("/v1/collections/{collection_identifier}/documents/{document_id}", { params: { path, query: { return_vectors: true } }, signal })),
+    take(
+      api.GET("/v1/collections/{collection_identifier}/documents/{document_id}", {
+        params: { path, query: { return_vectors: true } },
+        signal,
+      }),
+    ),
   );
   const remove = async () => {
     if (!asked) return setAsked(true);
@@ -42,7 +47,13 @@ export function DocumentDialog({ collection, id, onDeleted, onClose }: Props) {
   );
   return (
     <Dialog title={id} wide onClose={onClose} actions={actions}>
-      {error !== null ? <ErrorState error={error} onRetry={reload} /> : data === null ? <Skeleton /> : <Shown document={data} />}
+      {error !== null ? (
+        <ErrorState error={error} onRetry={reload} />
+      ) : data === null ? (
+        <Skeleton />
+      ) : (
+        <Shown document={data} />
+      )}
     </Dialog>
   );
 }
@@ -61,7 +72,10 @@ function Shown({ document }: { document: Record<string, unknown> }) {
               <span class="chip">{name}</span>
               <span class="num">{numbers.length} numbers</span>
               <code class="muted">
-                {numbers.slice(0, FIRST_NUMBERS).map((each) => each.toPrecision(4)).join(", ")}
+                {numbers
+                  .slice(0, FIRST_NUMBERS)
+                  .map((each) => each.toPrecision(4))
+                  .join(", ")}
                 {numbers.length > FIRST_NUMBERS && ", …"}
               </code>
             </li>

@@ -33,7 +33,8 @@ const VECTOR_NAMES = ["vector", "embedding"];
 export async function readHead(file: File): Promise<Head> {
   const end = file.name.split(".").pop()?.toLowerCase() ?? "";
   const type = TYPES[end];
-  if (type === undefined) throw new Error(`${file.name} is not of a kind that is imported here: use .parquet, .csv, .ndjson or .jsonl`);
+  if (type === undefined)
+    throw new Error(`${file.name} is not of a kind that is imported here: use .parquet, .csv, .ndjson or .jsonl`);
   if (file.size === 0) throw new Error(`${file.name} is empty`);
   if (end === "parquet") return { type, ...(await headOfParquet(file)) };
   const text = await file.slice(0, HEAD_BYTES).text();
@@ -43,7 +44,12 @@ export async function readHead(file: File): Promise<Head> {
 // -- NDJSON
 
 function headOfJson(text: string): HeadColumn[] {
-  const rows = text.split("\n").map((line) => line.trim()).filter(Boolean).slice(0, HEAD_ROWS).flatMap(objectOf);
+  const rows = text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean)
+    .slice(0, HEAD_ROWS)
+    .flatMap(objectOf);
   if (rows.length === 0) throw new Error("The file's first lines are not JSON objects, one a line");
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   return names.map((name) => {
@@ -55,7 +61,9 @@ function headOfJson(text: string): HeadColumn[] {
 function objectOf(line: string): Record<string, unknown>[] {
   try {
     const value: unknown = JSON.parse(line);
-    return value !== null && typeof value === "object" && !Array.isArray(value) ? [value as Record<string, unknown>] : [];
+    return value !== null && typeof value === "object" && !Array.isArray(value)
+      ? [value as Record<string, unknown>]
+      : [];
   } catch {
     return []; // a line that the head cuts off, or one that the import will report
   }
@@ -67,7 +75,11 @@ function headOfCsv(text: string): HeadColumn[] {
   const [names = [], ...rows] = csvRows(text);
   return names.map((name, at) => {
     const cell = rows.map((row) => row[at]).find(Boolean) ?? "";
-    const value = cell.startsWith("[") ? (objectOf(`{"v":${cell}}`)[0]?.v ?? cell) : cell !== "" && !Number.isNaN(Number(cell)) ? Number(cell) : cell;
+    const value = cell.startsWith("[")
+      ? (objectOf(`{"v":${cell}}`)[0]?.v ?? cell)
+      : cell !== "" && !Number.isNaN(Number(cell))
+        ? Number(cell)
+        : cell;
     return { name, kind: kindOf(value), isVector: kindOf(value) === "numbers", example: shorten(cell) };
   });
 }
@@ -101,15 +113,26 @@ async function headOfParquet(file: File): Promise<Omit<Head, "type">> {
   const columns = parquetSchema(metadata).children.map((column) => {
     const kind = kindOfParquet(column);
     const value = first[column.element.name];
-    return { name: column.element.name, kind, isVector: kind === "numbers" && isFloating(leafOf(column)), example: shorten(value) };
+    return {
+      name: column.element.name,
+      kind,
+      isVector: kind === "numbers" && isFloating(leafOf(column)),
+      example: shorten(value),
+    };
   });
   return { columns, rows: Number(metadata.num_rows) };
 }
 
 function kindOfParquet(column: SchemaTree): Kind {
   const { type, converted_type, logical_type } = leafOf(column).element;
-  const isText = converted_type === "UTF8" || converted_type === "ENUM" || converted_type === "JSON" || logical_type?.type === "STRING";
-  const isNumber = isFloating(leafOf(column)) || ((type === "INT32" || type === "INT64") && !/DATE|TIME/.test(converted_type ?? logical_type?.type ?? ""));
+  const isText =
+    converted_type === "UTF8" ||
+    converted_type === "ENUM" ||
+    converted_type === "JSON" ||
+    logical_type?.type === "STRING";
+  const isNumber =
+    isFloating(leafOf(column)) ||
+    ((type === "INT32" || type === "INT64") && !/DATE|TIME/.test(converted_type ?? logical_type?.type ?? ""));
   if (column.children.length > 0) return column.element.converted_type === "LIST" && isNumber ? "numbers" : "other";
   if (isNumber) return "number";
   return isText ? "text" : type === "BYTE_ARRAY" || type === "FIXED_LEN_BYTE_ARRAY" ? "bytes" : "other";
@@ -128,12 +151,22 @@ function isFloating({ element }: SchemaTree): boolean {
 function kindOf(value: unknown): Kind {
   if (typeof value === "number" || typeof value === "bigint") return "number";
   if (typeof value === "string") return "text";
-  return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "number") ? "numbers" : "other";
+  return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "number")
+    ? "numbers"
+    : "other";
 }
 
 function shorten(value: unknown): string {
   if (value === undefined || value === null) return "";
-  const plain = value instanceof Uint8Array ? `${value.length} bytes` : ArrayBuffer.isView(value) ? `[${Array.from(value as Float32Array).join(", ")}]` : value;
-  const text = typeof plain === "string" ? plain : JSON.stringify(plain, (_, each: unknown) => (typeof each === "bigint" ? Number(each) : each));
+  const plain =
+    value instanceof Uint8Array
+      ? `${value.length} bytes`
+      : ArrayBuffer.isView(value)
+        ? `[${Array.from(value as Float32Array).join(", ")}]`
+        : value;
+  const text =
+    typeof plain === "string"
+      ? plain
+      : JSON.stringify(plain, (_, each: unknown) => (typeof each === "bigint" ? Number(each) : each));
   return text.length > EXAMPLE ? text.slice(0, EXAMPLE) + "…" : text;
 }

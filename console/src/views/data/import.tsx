@@ -15,7 +15,10 @@ import { type Head, readHead } from "./heads";
 import { faultOf, mapByDefault, type Mapped, Mapping, queryOf } from "./mapping";
 
 type Report = Schemas["ImportResponse"];
-type Phase = { kind: "mapping"; fault: string | null; errors: Report["errors"] } | { kind: "sending"; sent: number; stored: number } | { kind: "done"; report: Report };
+type Phase =
+  | { kind: "mapping"; fault: string | null; errors: Report["errors"] }
+  | { kind: "sending"; sent: number; stored: number }
+  | { kind: "done"; report: Report };
 
 const LOOK_MILLISECONDS = 1_000;
 const FAULTS = 100;
@@ -75,7 +78,11 @@ export function ImportDialog({ collection, file, onImported, onClose }: Props) {
       setPhase({ kind: "done", report });
     } catch (error) {
       const details = error instanceof ApiError ? error.details : {};
-      setPhase({ kind: "mapping", fault: isAbort(error) ? "Canceled: what was not stored yet is not imported." : messageOf(error), errors: (details.errors ?? []) as Report["errors"] });
+      setPhase({
+        kind: "mapping",
+        fault: isAbort(error) ? "Canceled: what was not stored yet is not imported." : messageOf(error),
+        errors: (details.errors ?? []) as Report["errors"],
+      });
     }
     onImported();
   };
@@ -95,16 +102,32 @@ export function ImportDialog({ collection, file, onImported, onClose }: Props) {
   return (
     <Dialog title={`Import ${file.name}`} wide onClose={onClose} actions={actions}>
       <div class="stack">
-        {head.error !== null && <p class="notice bad" role="alert">{messageOf(head.error)}</p>}
+        {head.error !== null && (
+          <p class="notice bad" role="alert">
+            {messageOf(head.error)}
+          </p>
+        )}
         {head.error === null && mapped === null && <Skeleton />}
         {phase.kind === "mapping" && mapped !== null && (
           <>
             <p class="muted">{about(head.data!, file)}</p>
-            {phase.fault !== null && <p class="notice bad" role="alert">{phase.fault}</p>}
+            {phase.fault !== null && (
+              <p class="notice bad" role="alert">
+                {phase.fault}
+              </p>
+            )}
             {phase.errors.length > 0 && <Faults errors={phase.errors} />}
             <Mapping mapped={mapped} onChange={setMapped} />
-            {fault !== null && <p class="notice warn" role="alert">{fault}</p>}
-            <Check label="All rows or none: a faulty row keeps the whole file out" checked={strict} onChange={setStrict} />
+            {fault !== null && (
+              <p class="notice warn" role="alert">
+                {fault}
+              </p>
+            )}
+            <Check
+              label="All rows or none: a faulty row keeps the whole file out"
+              checked={strict}
+              onChange={setStrict}
+            />
           </>
         )}
         {phase.kind === "sending" && <Sending sent={phase.sent} stored={stored} rows={head.data!.rows} />}
@@ -132,7 +155,9 @@ function useStored(collection: string, importing: boolean): number {
     let before: number | null = null;
     const look = async () => {
       const params = { path: { collection_identifier: collection }, query: { limit: 1 } };
-      const total = (await take(api.POST("/v1/collections/{collection_identifier}/documents/list", { params, body: {} }))).pagination.total;
+      const total = (
+        await take(api.POST("/v1/collections/{collection_identifier}/documents/list", { params, body: {} }))
+      ).pagination.total;
       before ??= total;
       setStored(total - before);
     };
@@ -149,7 +174,9 @@ function Sending({ sent, stored, rows }: { sent: number; stored: number; rows: n
   return (
     <div class="stack" aria-live="polite">
       <Progress value={sent} label={sent < 1 ? "Sending the file" : "Sent"} />
-      {sent >= 1 && rows !== null && rows > 0 && <Progress value={stored / rows} label={`Storing: ${count(stored)} new documents so far`} />}
+      {sent >= 1 && rows !== null && rows > 0 && (
+        <Progress value={stored / rows} label={`Storing: ${count(stored)} new documents so far`} />
+      )}
       {sent >= 1 && rows === null && <p class="notice busy">Storing: {count(stored)} new documents so far.</p>}
     </div>
   );
@@ -159,7 +186,8 @@ function Done({ report }: { report: Report }) {
   return (
     <div class="stack" role="status">
       <p class={report.failed > 0 ? "notice warn" : "notice"}>
-        {counted(report.imported, "document")} imported{report.failed > 0 ? `, ${counted(report.failed, "row")} failed` : ""}.
+        {counted(report.imported, "document")} imported
+        {report.failed > 0 ? `, ${counted(report.failed, "row")} failed` : ""}.
       </p>
       {report.errors.length > 0 && <Faults errors={report.errors} />}
     </div>
@@ -174,7 +202,11 @@ function Faults({ errors }: { errors: Report["errors"] }) {
   return (
     <>
       <Table caption="Faulty rows" columns={columns} rows={errors.slice(0, FAULTS)} id={(each) => String(each.row)} />
-      {errors.length > FAULTS && <p class="small muted">The first {FAULTS} of {count(errors.length)} or more.</p>}
+      {errors.length > FAULTS && (
+        <p class="small muted">
+          The first {FAULTS} of {count(errors.length)} or more.
+        </p>
+      )}
     </>
   );
 }

@@ -31,13 +31,15 @@ export function faultOf(mapped: readonly Mapped[]): string | null {
   const kept = having("metadata");
   if (having("id").length > 1) return "Only one column can be the document's id.";
   const taken = having("id").length === 0 && kept.find((each) => ID_COLUMNS.includes(each.column.name));
-  if (taken) return `A column called '${taken.column.name}' is the document's id: choose another for that, or leave it out.`;
+  if (taken)
+    return `A column called '${taken.column.name}' is the document's id: choose another for that, or leave it out.`;
   const vector = having("vector").length === 0 && kept.find((each) => each.column.isVector);
   if (vector) return `'${vector.column.name}' would be taken for a vector: choose another for that, or leave it out.`;
   const bytes = kept.find((each) => each.column.kind === "bytes");
   if (bytes) return `'${bytes.column.name}' holds bytes, which metadata cannot: leave it out.`;
   const names = having("vector").map((each) => each.name);
-  if (names.some((name) => !/^[A-Za-z0-9_.-]{1,100}$/.test(name))) return "A vector's name is made of letters, digits, '_', '.' and '-'.";
+  if (names.some((name) => !/^[A-Za-z0-9_.-]{1,100}$/.test(name)))
+    return "A vector's name is made of letters, digits, '_', '.' and '-'.";
   return new Set(names).size < names.length ? "Two vectors have the same name." : null;
 }
 
@@ -54,15 +56,25 @@ export function queryOf(mapped: readonly Mapped[], strict: boolean): string {
 }
 
 export function Mapping({ mapped, onChange }: { mapped: readonly Mapped[]; onChange: (mapped: Mapped[]) => void }) {
-  const put = (row: Mapped, changes: Partial<Mapped>) => onChange(mapped.map((each) => (each === row ? { ...each, ...changes } : each)));
+  const put = (row: Mapped, changes: Partial<Mapped>) =>
+    onChange(mapped.map((each) => (each === row ? { ...each, ...changes } : each)));
   const columns = [
     { key: "column", title: "Column", cell: ({ column }: Mapped) => <span class="main">{column.name}</span> },
-    { key: "example", title: "Example", cell: ({ column }: Mapped) => <div class="cut muted example">{column.example || "–"}</div> },
+    {
+      key: "example",
+      title: "Example",
+      cell: ({ column }: Mapped) => <div class="cut muted example">{column.example || "–"}</div>,
+    },
     {
       key: "role",
       title: "Becomes",
       cell: (row: Mapped) => (
-        <select class="role" aria-label={`What ${row.column.name} becomes`} value={row.role} onChange={(event) => put(row, { role: event.currentTarget.value as Role })}>
+        <select
+          class="role"
+          aria-label={`What ${row.column.name} becomes`}
+          value={row.role}
+          onChange={(event) => put(row, { role: event.currentTarget.value as Role })}
+        >
           {rolesOf(row.column).map((role) => (
             <option key={role} value={role}>
               {ROLES[role]}
@@ -74,7 +86,15 @@ export function Mapping({ mapped, onChange }: { mapped: readonly Mapped[]; onCha
     {
       key: "name",
       title: "Vector's name",
-      cell: (row: Mapped) => row.role === "vector" && <input class="name" aria-label={`Name of the vector in ${row.column.name}`} value={row.name} onInput={(event) => put(row, { name: event.currentTarget.value })} />,
+      cell: (row: Mapped) =>
+        row.role === "vector" && (
+          <input
+            class="name"
+            aria-label={`Name of the vector in ${row.column.name}`}
+            value={row.name}
+            onInput={(event) => put(row, { name: event.currentTarget.value })}
+          />
+        ),
     },
   ];
   return <Table caption="Columns of the file" columns={columns} rows={mapped} id={({ column }) => column.name} />;

@@ -31,7 +31,14 @@ export function FlowChart({ told, groups, onlyChanged, mapOf }: Props) {
   const lit = over === null ? null : bands.filter((band) => `<${band.from.key}` === over || `>${band.to.key}` === over);
   const bars = (side: Bar[], mark: "<" | ">") =>
     side.map((bar) => (
-      <BarMark key={mark + bar.key} bar={bar} before={mark === "<"} width={width} href={bar.group && mapOf(mark === "<" ? told.before : told.after, bar.group)} onOver={(on) => setOver(on ? mark + bar.key : null)} />
+      <BarMark
+        key={mark + bar.key}
+        bar={bar}
+        before={mark === "<"}
+        width={width}
+        href={bar.group && mapOf(mark === "<" ? told.before : told.after, bar.group)}
+        onOver={(on) => setOver(on ? mark + bar.key : null)}
+      />
     ));
   return (
     <figure class="flow">
@@ -40,9 +47,18 @@ export function FlowChart({ told, groups, onlyChanged, mapOf }: Props) {
         <span class="push">Later run</span>
       </div>
       <div ref={element}>
-        <svg width={width} height={flow.height} role="group" aria-label="Flow of documents between the groups of the two runs; the tables below say the same">
+        <svg
+          width={width}
+          height={flow.height}
+          role="group"
+          aria-label="Flow of documents between the groups of the two runs; the tables below say the same"
+        >
           {bands.map((band) => (
-            <path key={`${band.from.key}>${band.to.key}`} class={`band ${band.fate} ${lit === null ? "" : lit.includes(band) ? "lit" : "dim"}`} d={shape(band, width)}>
+            <path
+              key={`${band.from.key}>${band.to.key}`}
+              class={`band ${band.fate} ${lit === null ? "" : lit.includes(band) ? "lit" : "dim"}`}
+              d={shape(band, width)}
+            >
               <title>{`${band.from.label} → ${band.to.label}: ${counted(band.documents, "document")}`}</title>
             </path>
           ))}
@@ -50,7 +66,9 @@ export function FlowChart({ told, groups, onlyChanged, mapOf }: Props) {
           {bars(flow.after, ">")}
         </svg>
       </div>
-      <figcaption class="small muted">{lit === null ? "Point at a group to see where its documents went." : describe(lit, over!.startsWith("<"))}</figcaption>
+      <figcaption class="small muted">
+        {lit === null ? "Point at a group to see where its documents went." : describe(lit, over!.startsWith("<"))}
+      </figcaption>
     </figure>
   );
 }
@@ -70,12 +88,22 @@ function BarMark({ bar, before, width, href, onOver }: MarkProps) {
   const tail = [words, count(bar.documents)].filter(Boolean).join(" · ");
   const label = cut(bar.label, Math.max(6, room - tail.length - 2));
   const middle = bar.y + bar.height / 2;
-  const handlers = { onMouseEnter: () => onOver(true), onMouseLeave: () => onOver(false), onFocus: () => onOver(true), onBlur: () => onOver(false) };
+  const handlers = {
+    onMouseEnter: () => onOver(true),
+    onMouseLeave: () => onOver(false),
+    onFocus: () => onOver(true),
+    onBlur: () => onOver(false),
+  };
   const drawn = (
     <>
       <title>{told}</title>
       <rect class={`bar ${bar.fate}`} x={before ? 0 : width - BAR} y={bar.y} width={BAR} height={bar.height} rx={2} />
-      <text x={before ? BAR + 8 : width - BAR - 8} y={middle} text-anchor={before ? "start" : "end"} dominant-baseline="central">
+      <text
+        x={before ? BAR + 8 : width - BAR - 8}
+        y={middle}
+        text-anchor={before ? "start" : "end"}
+        dominant-baseline="central"
+      >
         {label} <tspan class="tail">{tail}</tspan>
       </text>
     </>
@@ -94,7 +122,9 @@ function shape({ left, right }: Band, width: number): string {
 }
 
 function describe(bands: readonly Band[], before: boolean): string {
-  const parts = bands.slice(0, 6).map((band) => `${count(band.documents)} ${before ? "to" : "from"} ${before ? band.to.label : band.from.label}`);
+  const parts = bands
+    .slice(0, 6)
+    .map((band) => `${count(band.documents)} ${before ? "to" : "from"} ${before ? band.to.label : band.from.label}`);
   const own = before ? bands[0]!.from : bands[0]!.to;
   return `${own.label}: ${parts.join(", ")}${bands.length > 6 ? `, and ${bands.length - 6} more` : ""}`;
 }

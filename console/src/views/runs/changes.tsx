@@ -21,7 +21,8 @@ interface Props {
 /** What became of the groups, one row a change. */
 export function Changes({ told, labelOf, mapOf }: Props) {
   const rows = rowsOf(told, labelOf);
-  if (rows.length === 0) return <p class="muted">No group changed by as much as the rules count: each stayed what it was.</p>;
+  if (rows.length === 0)
+    return <p class="muted">No group changed by as much as the rules count: each stayed what it was.</p>;
   const columns = [
     { key: "change", title: "Change", cell: (row: Row) => row.change },
     { key: "group", title: "Group", cell: (row: Row) => <a href={mapOf(row.run, row.group)}>{row.label}</a> },
@@ -31,7 +32,14 @@ export function Changes({ told, labelOf, mapOf }: Props) {
 }
 
 function rowsOf(told: Comparison, labelOf: (group: string) => string): Row[] {
-  const row = (change: string, run: string, group: string, detail: string): Row => ({ key: `${change}/${group}`, change, run, group, label: labelOf(group), detail });
+  const row = (change: string, run: string, group: string, detail: string): Row => ({
+    key: `${change}/${group}`,
+    change,
+    run,
+    group,
+    label: labelOf(group),
+    detail,
+  });
   const names = (groups: readonly string[]) => groups.map(labelOf).join(", ");
   const sizes = (each: { before: number; after: number }) => `${count(each.before)} → ${count(each.after)} documents`;
   return [
@@ -41,7 +49,11 @@ function rowsOf(told: Comparison, labelOf: (group: string) => string): Row[] {
     ...told.died.map((each) => row("Gone", told.before, each.cluster_id, "only in the earlier run")),
     ...told.grown.map((each) => row("Grew", told.after, each.cluster_id, sizes(each))),
     ...told.shrunk.map((each) => row("Shrank", told.after, each.cluster_id, sizes(each))),
-    ...told.drifted.map((each) => row("Drifted", told.after, each.cluster_id, `its centre moved by ${each.radii.toFixed(2)} radii`)),
-    ...told.relabeled.map((each) => row("Renamed", told.after, each.cluster_id, `${each.before ?? "no label"} → ${each.after ?? "no label"}`)),
+    ...told.drifted.map((each) =>
+      row("Drifted", told.after, each.cluster_id, `its centre moved by ${each.radii.toFixed(2)} radii`),
+    ),
+    ...told.relabeled.map((each) =>
+      row("Renamed", told.after, each.cluster_id, `${each.before ?? "no label"} → ${each.after ?? "no label"}`),
+    ),
   ];
 }

@@ -7,6 +7,7 @@ import { useLoad } from "../../ui/load";
 import { EmptyState, ErrorState, Skeleton } from "../../ui/states";
 import { Pages, Table } from "../../ui/Table";
 import { count, figure } from "../../ui/texts";
+import { useTitle } from "../../ui/title";
 import { Changes } from "./changes";
 import { type Comparison, NOISE } from "./flow";
 import { FlowChart } from "./FlowChart";
@@ -17,7 +18,10 @@ const MOST_RUNS = 200;
 
 /** What changed from one run of a definition to another. */
 export default function CompareView({ id, before, after }: { id: string; before: string; after: string }) {
-  const { data, error, loading, reload } = useLoad(`${id}/${before}/${after}`, (signal) => read(id, before, after, signal));
+  useTitle(`Runs of ${id} compared`);
+  const { data, error, loading, reload } = useLoad(`${id}/${before}/${after}`, (signal) =>
+    read(id, before, after, signal),
+  );
   return (
     <>
       <div class="head">
@@ -30,7 +34,13 @@ export default function CompareView({ id, before, after }: { id: string; before:
       </div>
       <div class="stack">
         <Runs id={id} before={before} after={after} />
-        {error !== null ? <ErrorState error={error} onRetry={reload} /> : data === null ? <Skeleton lines={8} /> : <Told id={id} loading={loading} {...data} />}
+        {error !== null ? (
+          <ErrorState error={error} onRetry={reload} />
+        ) : data === null ? (
+          <Skeleton lines={8} />
+        ) : (
+          <Told id={id} loading={loading} {...data} />
+        )}
       </div>
     </>
   );
@@ -38,7 +48,13 @@ export default function CompareView({ id, before, after }: { id: string; before:
 
 async function read(id: string, before: string, after: string, signal: AbortSignal) {
   const path = { cluster_id: id, run_id: before, other_run_id: after };
-  const groups = (run_id: string) => take(api.GET("/v1/clusters/{cluster_id}/executions/{run_id}/groups", { params: { path: { cluster_id: id, run_id } }, signal }));
+  const groups = (run_id: string) =>
+    take(
+      api.GET("/v1/clusters/{cluster_id}/executions/{run_id}/groups", {
+        params: { path: { cluster_id: id, run_id } },
+        signal,
+      }),
+    );
   const [told, ...both] = await Promise.all([
     take(api.GET("/v1/clusters/{cluster_id}/executions/{run_id}/compare/{other_run_id}", { params: { path }, signal })),
     groups(before),
@@ -97,12 +113,17 @@ interface ToldProps {
 
 function Told({ id, told, groups, loading }: ToldProps) {
   const onlyChanged = place.value.query.get("only") === "changed";
-  const labels = new Map([...groups[0].groups, ...groups[1].groups].map((each) => [each.cluster_id, each.label ?? each.cluster_id]));
+  const labels = new Map(
+    [...groups[0].groups, ...groups[1].groups].map((each) => [each.cluster_id, each.label ?? each.cluster_id]),
+  );
   const labelOf = (group: string) => labels.get(group) ?? group;
   const mapOf = (run: string, group: string) => href(["clusters", id, "map"], { run, group });
   if (told.flows.length === 0) {
     return (
-      <EmptyState title="Neither run has documents" action={<LinkButton href={href(["clusters", id])}>To the definition</LinkButton>}>
+      <EmptyState
+        title="Neither run has documents"
+        action={<LinkButton href={href(["clusters", id])}>To the definition</LinkButton>}
+      >
         There is nothing to compare. Choose other runs above.
       </EmptyState>
     );
@@ -120,7 +141,11 @@ function Told({ id, told, groups, loading }: ToldProps) {
         <div class="row">
           <h2 id="flow">Where documents went</h2>
           <span class="push">
-            <Check label="Only what changed" checked={onlyChanged} onChange={(on) => setQuery({ only: on ? "changed" : null })} />
+            <Check
+              label="Only what changed"
+              checked={onlyChanged}
+              onChange={(on) => setQuery({ only: on ? "changed" : null })}
+            />
           </span>
         </div>
         <FlowChart told={told} groups={groups} onlyChanged={onlyChanged} mapOf={mapOf} />
@@ -157,17 +182,44 @@ interface FlowsProps {
 
 function Flows({ told, labelOf, mapOf }: FlowsProps) {
   const offset = Number(place.value.query.get("offset")) || 0;
-  const end = (run: string, group: string | null) => (group === null ? <span class="muted">not in this run</span> : group === NOISE ? "Noise" : <a href={mapOf(run, group)}>{labelOf(group)}</a>);
+  const end = (run: string, group: string | null) =>
+    group === null ? (
+      <span class="muted">not in this run</span>
+    ) : group === NOISE ? (
+      "Noise"
+    ) : (
+      <a href={mapOf(run, group)}>{labelOf(group)}</a>
+    );
   const columns = [
     { key: "from", title: "From", cell: (row: Comparison["flows"][number]) => end(told.before, row.from) },
     { key: "to", title: "To", cell: (row: Comparison["flows"][number]) => end(told.after, row.to) },
-    { key: "documents", title: "Documents", right: true, cell: (row: Comparison["flows"][number]) => count(row.documents) },
+    {
+      key: "documents",
+      title: "Documents",
+      right: true,
+      cell: (row: Comparison["flows"][number]) => count(row.documents),
+    },
   ];
   return (
     <div>
-      <Table caption="Flows of documents between the runs" columns={columns} rows={told.flows.slice(offset, offset + PAGE)} id={(row) => `${row.from}>${row.to}`} />
-      <Pages total={told.flows.length} offset={offset} limit={PAGE} what="flows" onOffset={(to) => setQuery({ offset: to || null })} />
-      {told.flows_total > told.flows.length && <p class="small muted">The largest {count(told.flows.length)} of {count(told.flows_total)} flows.</p>}
+      <Table
+        caption="Flows of documents between the runs"
+        columns={columns}
+        rows={told.flows.slice(offset, offset + PAGE)}
+        id={(row) => `${row.from}>${row.to}`}
+      />
+      <Pages
+        total={told.flows.length}
+        offset={offset}
+        limit={PAGE}
+        what="flows"
+        onOffset={(to) => setQuery({ offset: to || null })}
+      />
+      {told.flows_total > told.flows.length && (
+        <p class="small muted">
+          The largest {count(told.flows.length)} of {count(told.flows_total)} flows.
+        </p>
+      )}
     </div>
   );
 }

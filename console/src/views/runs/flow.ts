@@ -51,9 +51,18 @@ const SWEEPS = 3;
 type Pairs = readonly { from: string; to: string; documents: number }[];
 
 /** The whole picture, `target` pixels high or as much more as the labels need. */
-export function layOut(told: Comparison, groups: readonly [Groups, Groups], onlyChanged: boolean, target: number): Flow {
+export function layOut(
+  told: Comparison,
+  groups: readonly [Groups, Groups],
+  onlyChanged: boolean,
+  target: number,
+): Flow {
   const fates = [fatesBefore(told), fatesAfter(told)] as const;
-  const flows = told.flows.map((each) => ({ from: each.from ?? ABSENT, to: each.to ?? ABSENT, documents: each.documents }));
+  const flows = told.flows.map((each) => ({
+    from: each.from ?? ABSENT,
+    to: each.to ?? ABSENT,
+    documents: each.documents,
+  }));
   const wanted = onlyChanged ? flows.filter((each) => isChange(told, fates, each.from, each.to)) : flows;
   const shown = gather(wanted, fates);
   const bars = [barsOf(shown, "from", fates[0], groups[0]), barsOf(shown, "to", fates[1], groups[1])] as const;
@@ -80,8 +89,14 @@ function fatesAfter(told: Comparison): Map<string, Fate> {
   return new Map<string, Fate>([...born, ...parts, ...merged]);
 }
 
-function isChange(told: Comparison, fates: readonly [Map<string, Fate>, Map<string, Fate>], from: string, to: string): boolean {
-  const resized = (id: string) => [...told.grown, ...told.shrunk, ...told.drifted].some((each) => each.cluster_id === id);
+function isChange(
+  told: Comparison,
+  fates: readonly [Map<string, Fate>, Map<string, Fate>],
+  from: string,
+  to: string,
+): boolean {
+  const resized = (id: string) =>
+    [...told.grown, ...told.shrunk, ...told.drifted].some((each) => each.cluster_id === id);
   return fates[0].has(from) || fates[1].has(to) || resized(from) || resized(to);
 }
 
@@ -116,7 +131,15 @@ function barsOf(flows: Pairs, side: "from" | "to", fates: Map<string, Fate>, gro
   const bars = [...sizesOf(flows, side)].map(([key, documents]): Bar => {
     const other = OTHER[key];
     const label = other?.[side] ?? labels.get(key) ?? key;
-    return { key, documents, group: other ? null : key, label, fate: other?.fate ?? fates.get(key) ?? "stays", y: 0, height: 0 };
+    return {
+      key,
+      documents,
+      group: other ? null : key,
+      label,
+      fate: other?.fate ?? fates.get(key) ?? "stays",
+      y: 0,
+      height: 0,
+    };
   });
   return bars.sort((a, b) => b.documents - a.documents);
 }
@@ -127,9 +150,13 @@ function arrange(own: Bar[], other: readonly Bar[], flows: Pairs, side: "from" |
   const pulls = new Map<string, number>();
   for (const bar of own) {
     const mine = flows.filter((each) => each[side] === bar.key && !isNone(each[across]));
-    pulls.set(bar.key, sum(mine.map((each) => each.documents * places.get(each[across])!)) / (sum(mine.map((each) => each.documents)) || NaN));
+    pulls.set(
+      bar.key,
+      sum(mine.map((each) => each.documents * places.get(each[across])!)) /
+        (sum(mine.map((each) => each.documents)) || NaN),
+    );
   }
-  const weight = (bar: Bar) => (isNone(bar.key) ? Infinity : (pulls.get(bar.key) || 0));
+  const weight = (bar: Bar) => (isNone(bar.key) ? Infinity : pulls.get(bar.key) || 0);
   own.sort((a, b) => (weight(a) === weight(b) ? b.documents - a.documents : weight(a) - weight(b)));
 }
 
@@ -161,7 +188,13 @@ function bandsOf(told: Comparison, flows: Pairs, bars: readonly [Bar[], Bar[]]):
       each[side].used += thick;
     }
   }
-  return ordered.map((each) => ({ from: each.left.bar, to: each.right.bar, documents: each.documents, fate: fateOf(told, each.from, each.to), ...edges.get(each)! }));
+  return ordered.map((each) => ({
+    from: each.left.bar,
+    to: each.right.bar,
+    documents: each.documents,
+    fate: fateOf(told, each.from, each.to),
+    ...edges.get(each)!,
+  }));
 }
 
 function fateOf(told: Comparison, from: string, to: string): Fate {

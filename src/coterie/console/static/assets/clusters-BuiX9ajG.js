@@ -1,1 +1,0 @@
-import{c as e,l as t,n,o as r,r as i,s as a}from"./index-C5kfaO1i.js";function o(){let{data:o,error:s,reload:c}=a(`clusters`,n=>t(e.POST(`/v1/clusters/list`,{body:{},signal:n})));return s===null?o===null?r(i,{}):r(`h1`,{children:[o.total_count,` clusters`]}):r(n,{error:s,onRetry:c})}export{o as default};

@@ -1,1 +1,0 @@
-import{o as e}from"./index-C5kfaO1i.js";function t({id:t}){return e(`h1`,{children:t})}export{t as default};
