@@ -42,9 +42,9 @@ export function TriggerDialog({ id, onChanged, onClose }: Props) {
     return { trigger: trigger as Trigger, history };
   });
   const act = async (deed: Promise<unknown>) => {
+    setAsked(false);
     try {
       await deed;
-      setAsked(false);
       reload();
       onChanged();
     } catch (fault) {

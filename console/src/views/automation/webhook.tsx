@@ -32,9 +32,9 @@ export function WebhookDialog({ id, onChanged, onClose }: Props) {
       (await take(api.GET("/v1/organizations/webhooks/{identifier}", { params: { path }, signal }))) as WebhookModel,
   );
   const act = async (deed: () => Promise<void>) => {
+    setAsked(null);
     try {
       await deed();
-      setAsked(null);
     } catch (fault) {
       complain(fault);
     }

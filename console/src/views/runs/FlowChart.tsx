@@ -67,7 +67,11 @@ export function FlowChart({ told, groups, onlyChanged, mapOf }: Props) {
         </svg>
       </div>
       <figcaption class="small muted">
-        {lit === null ? "Point at a group to see where its documents went." : describe(lit, over!.startsWith("<"))}
+        {lit === null
+          ? bands.length === 0
+            ? "No group changed by as much as the rules count."
+            : "Point at a group to see where its documents went."
+          : describe(lit, over!.startsWith("<"))}
       </figcaption>
     </figure>
   );

@@ -172,7 +172,7 @@ function stack(bars: Bar[], pixelsPerDocument: number): number {
     bar.height = Math.max(LEAST_HEIGHT, bar.documents * pixelsPerDocument);
     y += bar.height + GAP;
   }
-  return y - GAP;
+  return Math.max(0, y - GAP);
 }
 
 function bandsOf(told: Comparison, flows: Pairs, bars: readonly [Bar[], Bar[]]): Band[] {
