@@ -61,11 +61,6 @@ export function Mapping({ mapped, onChange }: { mapped: readonly Mapped[]; onCha
   const columns = [
     { key: "column", title: "Column", cell: ({ column }: Mapped) => <span class="main">{column.name}</span> },
     {
-      key: "example",
-      title: "Example",
-      cell: ({ column }: Mapped) => <div class="cut muted example">{column.example || "–"}</div>,
-    },
-    {
       key: "role",
       title: "Becomes",
       cell: (row: Mapped) => (
@@ -95,6 +90,11 @@ export function Mapping({ mapped, onChange }: { mapped: readonly Mapped[]; onCha
             onInput={(event) => put(row, { name: event.currentTarget.value })}
           />
         ),
+    },
+    {
+      key: "example",
+      title: "Example",
+      cell: ({ column }: Mapped) => <div class="cut muted example">{column.example || "–"}</div>,
     },
   ];
   return <Table caption="Columns of the file" columns={columns} rows={mapped} id={({ column }) => column.name} />;

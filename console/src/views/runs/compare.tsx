@@ -37,7 +37,10 @@ export default function CompareView({ id, before, after }: { id: string; before:
         {error !== null ? (
           <ErrorState error={error} onRetry={reload} />
         ) : data === null ? (
-          <Skeleton lines={8} />
+          <>
+            <p class="muted small">Laying the runs side by side. Large ones take a while.</p>
+            <Skeleton lines={8} />
+          </>
         ) : (
           <Told id={id} loading={loading} {...data} />
         )}
