@@ -13,6 +13,8 @@ from conftest import Service, start_service
 from console.conftest import Visit
 
 Visitor = Callable[..., Visit]
+WORKER_MILLISECONDS = 60_000
+"""A worker that has just started compiles first."""
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -134,7 +136,8 @@ def test_a_webhook_is_made_tested_replayed_and_deleted(visit: Visitor, service: 
     page.get_by_role("button", name="I have kept it").click()
     page.get_by_role("button", name="Send a test").click()
     log = page.get_by_role("region", name="Deliveries")
-    expect(log.get_by_role("row", name=re.compile("^ping delivered 1"))).to_be_visible()
+    delivered = log.get_by_role("row", name=re.compile("^ping delivered 1"))
+    expect(delivered).to_be_visible(timeout=WORKER_MILLISECONDS)
     log.get_by_role("link", name="ping").click()
     expect(page.get_by_role("region", name="Attempts")).to_contain_text("thanks")
     expect(page.get_by_role("region", name="The event")).to_contain_text('"event_type": "ping"')

@@ -100,6 +100,7 @@ def test_runs_are_chosen_and_swapped(visit: Visitor, runs: tuple[str, str, str])
     expect(page.locator("path.band.merged")).to_have_count(2)
 
 
+@pytest.mark.usefixtures("runs")  # for whose sake the server has compared before
 def test_only_what_changed_is_drawn_where_asked(visit: Visitor) -> None:
     page = visit("/clusters/digits_kmeans").page
     ids = page.evaluate(
@@ -118,7 +119,8 @@ def test_only_what_changed_is_drawn_where_asked(visit: Visitor) -> None:
 def test_a_run_that_is_not_there_is_told(visit: Visitor) -> None:
     opened = visit("/clusters/digits_kmeans/compare/run_a/run_b")
     expect(opened.page.get_by_role("heading", name="Not here")).to_be_visible()
-    opened.complaints.clear()  # the browser tells the 404
+    opened.page.wait_for_load_state("networkidle")
+    opened.complaints.clear()  # the browser tells each 404
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
