@@ -34,6 +34,7 @@ BODIES: dict[str, Any] = {
         "trigger_type": "interval",
         "schedule_config": {"interval_seconds": 3600},
     },
+    "/v1/clusters/triggers/preview": {"trigger_type": "interval", "schedule_config": {"interval_seconds": 3600}},
     "/v1/namespaces": {"namespace_name": "new"},
     "/v1/organizations/users": {"email": "new@example.org"},
     "/v1/clusters/execute": {

@@ -109,7 +109,7 @@ class Client:
         return task
 
     def import_stream(self, collection: str, content: Iterable[bytes], content_type: str, **parameters: Any) -> Json:
-        """A file's bytes, sent as they come; not retried. `strict`, `id_column`, `vector_column` as in the API."""
+        """A file's bytes, sent as they come; not retried. The parameters are the API's."""
         response = self._http.post(
             f"/v1/collections/{collection}/documents/import",
             content=content,
@@ -121,7 +121,7 @@ class Client:
         return report
 
     def import_file(self, collection: str, path: Path, content_type: str, **parameters: Any) -> Json:
-        """A Parquet, Arrow IPC stream or NDJSON file."""
+        """A Parquet, Arrow IPC stream, NDJSON or CSV file."""
         with path.open("rb") as file:
             chunks = iter(lambda: file.read(1 << 20), b"")
             return self.import_stream(collection, chunks, content_type, **parameters)

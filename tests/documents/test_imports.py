@@ -17,6 +17,7 @@ from coterie.store.tables import retired_vectors
 PARQUET = "application/vnd.apache.parquet"
 ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
+CSV = "text/csv"
 PATH = "/v1/collections/things/documents/import"
 
 
@@ -145,7 +146,7 @@ def test_what_is_not_of_its_type_is_refused(client: TestClient) -> None:
         answer = send(client, b"not a file", kind)
         assert answer.status_code == 400, answer.text
         assert "Traceback" not in answer.text
-    assert send(client, b"{}", "text/csv").status_code == 415
+    assert send(client, b"{}", "text/plain").status_code == 415
     assert send(client, table(1, raw=[b"bytes"]), PARQUET).status_code == 400
     missing = client.post("/v1/collections/none/documents/import", content=b"{}", headers={"Content-Type": NDJSON})
     assert missing.status_code == 404
@@ -244,3 +245,37 @@ def test_numbers_whose_squares_overflow_are_faults(client: TestClient, kind: str
     report = send(client, data, kind).json()
     assert (report["imported"], report["failed"]) == (1, 1)
     assert "1e+18" in report["errors"][0]["error"]
+
+
+def test_csv_rows_become_documents(client: TestClient) -> None:
+    rows = [b"id,vec,text,n", b'007,"[1, 2]","two\nlines, ""quoted""",4', b'b,"[3, 4.5]",,5']
+    assert send(client, b"\n".join(rows), CSV, vector_column="vec:bring_your_own").json()["imported"] == 2
+    assert vector_of(client, "007") == {"bring_your_own": [1.0, 2.0]}
+    found = client.get("/v1/collections/things/documents/007").json()["metadata"]
+    assert found == {"text": 'two\nlines, "quoted"', "n": 4}
+
+
+def test_columns_of_csv_that_hold_lists_are_vectors(client: TestClient) -> None:
+    body = b'key,embedding,tags\na,"[1, 2]","[x]"\nb,"[3, null]",t\nc,,t\nd,"[5, 6]",t\n'
+    report = send(client, body, CSV, id_column="key").json()
+    assert (report["imported"], [fault["row"] for fault in report["errors"]]) == (2, [2, 3])
+    assert vector_of(client, "d") == {"bring_your_own": [5.0, 6.0]}
+
+
+@pytest.mark.parametrize("body", [b"", b"a,a\n1,2\n", b"id,text\na,\xff\n", b"a,b\n1\n"])
+def test_csv_that_is_none_is_refused(client: TestClient, body: bytes) -> None:
+    answer = send(client, body, CSV)
+    assert answer.status_code == 400, answer.text
+    assert count(client) == 0
+
+
+def test_a_csv_file_of_headings_alone_holds_nothing(client: TestClient) -> None:
+    assert send(client, b"id,text\n", CSV).json()["imported"] == 0
+
+
+@pytest.mark.parametrize("kind", [PARQUET, ARROW, NDJSON])
+def test_columns_are_left_out(client: TestClient, kind: str) -> None:
+    data = table(2, raw=[b"1", b"2"]) if kind != NDJSON else table(2, raw=["1", "2"])
+    assert send(client, data, kind, skip_column=["raw", "n"]).json()["imported"] == 2
+    assert client.get("/v1/collections/things/documents/d1").json()["metadata"] == {}
+    assert send(client, data, ARROW if kind == NDJSON else kind, skip_column="nope").status_code == 400

@@ -275,3 +275,30 @@ def test_a_key_does_no_more_than_it_may(client: TestClient) -> None:
     assert client.patch(f"{PATH}/{identity}", json={"description": "x"}, headers=headers).status_code == 403
     assert client.post(PATH, json={**HOURLY, "cluster_id": "groups"}, headers=headers).status_code == 403
     assert get(client, identity)["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("kind", "schedule", "times"),
+    [
+        ("cron", {"cron_expression": "0 6 * * *"}, ["2026-03-03T06", "2026-03-04T06"]),
+        ("interval", {"interval_seconds": 3600}, ["2026-03-02T13", "2026-03-02T14"]),
+        ("interval", {"interval_seconds": 3600, "start_immediately": True}, ["2026-03-02T12", "2026-03-02T13"]),
+        ("conditional", {"condition_type": "drift", "threshold": 0.2}, ["2026-03-02T13", "2026-03-02T14"]),
+        ("event", {"event_type": "documents_added"}, []),
+    ],
+)
+def test_a_preview_tells_the_next_times_and_makes_nothing(
+    client: TestClient, kind: str, schedule: dict[str, Any], times: list[str]
+) -> None:
+    asked = {"trigger_type": kind, "schedule_config": schedule, "count": 2}
+    shown = client.post(f"{PATH}/preview", json=asked).json()
+    assert [time[:13] for time in shown["times"]] == times
+    assert shown["schedule_config"].items() >= schedule.items()
+    assert client.post(f"{PATH}/list", json={}).json()["total"] == 0
+
+
+def test_a_preview_refuses_what_creating_would(client: TestClient) -> None:
+    asked = {"trigger_type": "cron", "schedule_config": {"cron_expression": "0 0 30 2 *"}}
+    answer = client.post(f"{PATH}/preview", json=asked)
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["body", "schedule_config", "cron_expression"]

@@ -22,16 +22,24 @@ export class ApiError extends Error {
     message: string,
     readonly issues: readonly Issue[] = [],
     readonly requestId: string | null = null,
+    readonly details: Readonly<Record<string, unknown>> = {},
   ) {
     super(message);
   }
 }
 
+const NAMESPACE = "X-Namespace";
+
+/** The headers of every request: who asks, and in which namespace. */
+export function headers(): Record<string, string> {
+  return { ...credentials(), [NAMESPACE]: encodeHeader(namespace.peek()) };
+}
+
 /** `fetch` with the key or the cookie's companion, and the namespace of the address unless the caller names another. */
 export async function send(input: string | Request, init?: RequestInit): Promise<Response> {
   const request = new Request(input, init);
-  for (const [name, value] of Object.entries(credentials())) request.headers.set(name, value);
-  if (!request.headers.has("X-Namespace")) request.headers.set("X-Namespace", encodeHeader(namespace.peek()));
+  for (const [name, value] of Object.entries(headers()))
+    if (name !== NAMESPACE || !request.headers.has(name)) request.headers.set(name, value);
   let answer: Response;
   try {
     answer = await fetch(request);
@@ -54,9 +62,15 @@ export async function take<T>(asked: Promise<{ data?: T; error?: unknown; respon
 
 /** The error that a response tells, whose JSON was read already. */
 export function refusal(response: Response, body: unknown): ApiError {
-  const told = (body ?? {}) as { error?: { message?: string }; detail?: Issue[] };
+  const told = (body ?? {}) as { error?: { message?: string; details?: Record<string, unknown> }; detail?: Issue[] };
   const message = told.error?.message ?? `The server answered ${response.status} ${response.statusText}`;
-  return new ApiError(response.status, message, told.detail ?? [], response.headers.get("X-Request-ID"));
+  return new ApiError(
+    response.status,
+    message,
+    told.detail ?? [],
+    response.headers.get("X-Request-ID"),
+    told.error?.details ?? {},
+  );
 }
 
 /** Headers carry bytes: a name of any script goes as UTF-8, one character a byte, as the server reads it. */

@@ -1,9 +1,7 @@
 """`coterie import`: files to documents."""
 
 import io
-import json
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
 PARQUET = "application/vnd.apache.parquet"
 ARROW = "application/vnd.apache.arrow.stream"
 NDJSON = "application/x-ndjson"
+CSV = "text/csv"
 SUFFIXES = (".parquet", ".arrow", ".feather", ".arrows", ".ndjson", ".jsonl", ".csv")
 CHUNK = 1 << 20
 
@@ -29,6 +28,7 @@ def import_file(
         typer.Option(help="A column of vectors, `column[:vector_name]`; repeat it. Default: all lists of floats."),
     ] = None,
     id_column: Annotated[str | None, typer.Option(help="The column of ids. Default: `document_id` or `id`.")] = None,
+    skip_column: Annotated[list[str] | None, typer.Option(help="A column to leave out; repeat it.")] = None,
     strict: Annotated[bool, typer.Option(help="All rows or none.")] = False,
     url: Url = None,
     api_key: ApiKey = None,
@@ -45,10 +45,11 @@ def import_file(
         fail(f"{file} is not a file")
     if file.suffix.lower() not in SUFFIXES:
         fail(f"{file.suffix or 'a file without suffix'} is not imported; use one of {', '.join(SUFFIXES)}")
+    columns = {"vector_column": vector_column, "id_column": id_column, "skip_column": skip_column}
     with connect(url, api_key, namespace, data_dir) as client:
         try:
             _ensure_collection(client, collection)
-            report = _send(client, collection, file, vector_column, id_column, strict)
+            report = _send(client, collection, file, columns, strict)
         except ApiError as error:
             for fault in error.details.get("errors", []):
                 typer.echo(f"row {fault['row']}: {fault['error']}", err=True)
@@ -71,36 +72,29 @@ def _ensure_collection(client: "Client", collection: str) -> None:
         client.create_collection(collection)
 
 
-def _send(
-    client: "Client", collection: str, file: Path, vectors: list[str] | None, id_column: str | None, strict: bool
-) -> dict[str, Any]:
+def _send(client: "Client", collection: str, file: Path, columns: dict[str, Any], strict: bool) -> dict[str, Any]:
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     suffix = file.suffix.lower()
-    content_type = {".parquet": PARQUET, ".ndjson": NDJSON, ".jsonl": NDJSON}.get(suffix, ARROW)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress, file.open("rb") as raw:
+    content_type = {".parquet": PARQUET, ".ndjson": NDJSON, ".jsonl": NDJSON, ".csv": CSV}.get(suffix, ARROW)
+    shown = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    with Progress(*shown, console=Console(stderr=True)) as progress, file.open("rb") as raw:
         bar = progress.add_task(f"sending {file.name}", total=file.stat().st_size)
 
         def chunks() -> Iterator[bytes]:
-            names = [each.partition(":")[0] for each in vectors or ()]
-            for chunk in _content(raw, suffix, names):
+            for chunk in _content(raw, suffix):
                 yield chunk
                 progress.update(bar, completed=raw.tell())
             progress.update(bar, completed=file.stat().st_size, description="storing")
 
-        return client.import_stream(
-            collection, chunks(), content_type, vector_column=vectors, id_column=id_column, strict=strict
-        )
+        return client.import_stream(collection, chunks(), content_type, **columns, strict=strict)
 
 
-def _content(raw: Any, suffix: str, vectors: list[str]) -> Iterator[bytes]:
+def _content(raw: Any, suffix: str) -> Iterator[bytes]:
     """The file's bytes in a form that the service reads."""
     if suffix in (".arrow", ".feather"):
         yield from _arrow_file(raw)
-    elif suffix == ".csv":
-        yield from _csv(raw, vectors)
     else:
         yield from iter(lambda: raw.read(CHUNK), b"")
 
@@ -115,50 +109,6 @@ def _arrow_file(raw: Any) -> Iterator[bytes]:
         yield from iter(lambda: raw.read(CHUNK), b"")
         return
     yield from _stream(reader.schema, (reader.get_batch(number) for number in range(reader.num_record_batches)))
-
-
-def _csv(raw: Any, vectors: list[str]) -> Iterator[bytes]:
-    import pyarrow as pa  # noqa: PLC0415
-    import pyarrow.csv  # noqa: PLC0415
-
-    try:
-        reader = pyarrow.csv.open_csv(raw)
-        first = reader.read_next_batch()
-        vectors = vectors or [name for name in first.schema.names if _looks_like_vectors(first.column(name))]
-        fields = [
-            pa.field(each.name, pa.list_(pa.float64())) if each.name in vectors else each for each in reader.schema
-        ]
-        schema = pa.schema(fields)
-        yield from _stream(schema, (_with_vectors(batch, schema, vectors) for batch in chain([first], reader)))
-    except (pa.ArrowInvalid, StopIteration) as error:
-        fail(f"the file is not readable CSV: {error}")
-
-
-def _looks_like_vectors(column: Any) -> bool:
-    """Whether the first value of a column that is not null is a list of numbers."""
-    first = next((value for value in column.to_pylist() if value is not None), None)
-    return isinstance(first, str) and first.startswith("[") and bool(_numbers(first))
-
-
-def _with_vectors(batch: Any, schema: Any, vectors: list[str]) -> Any:
-    import pyarrow as pa  # noqa: PLC0415
-
-    columns = [
-        pa.array([_numbers(text) for text in batch.column(name).to_pylist()], schema.field(name).type)
-        if name in vectors
-        else batch.column(name)
-        for name in schema.names
-    ]
-    return pa.record_batch(columns, schema=schema)
-
-
-def _numbers(text: Any) -> list[float] | None:
-    """The numbers of a cell; None, which the service reports by row, for what is no list of them."""
-    try:
-        values = json.loads(text)
-        return [float(value) for value in values] if isinstance(values, list) else None
-    except (TypeError, ValueError):
-        return None
 
 
 def _stream(schema: Any, batches: Iterator[Any]) -> Iterator[bytes]:

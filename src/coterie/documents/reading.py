@@ -1,4 +1,4 @@
-"""Files of documents, a block of rows at a time: Parquet, Arrow IPC stream, NDJSON.
+"""Files of documents, a block of rows at a time: Parquet, Arrow IPC stream, CSV, NDJSON.
 
 A row's id comes from the id column, its vectors from the vector columns, its metadata from all others. Vector columns
 are those that the request names, else every list of floats; one called `vector` or `embedding` is `bring_your_own`.
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from coterie.api.bodies import parse_json
+from coterie.documents.delimited import CSV, read_csv
 from coterie.documents.schemas import MAX_VECTORS
 from coterie.documents.writing import MAX_DIMENSIONS, MAX_MAGNITUDE, MAX_SPACES, BadDocument, check_vector
 from coterie.features.registry import BRING_YOUR_OWN, is_well_formed, vector_name
@@ -38,11 +39,12 @@ NDJSON = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines"
 
 @dataclass(frozen=True)
 class ColumnMap:
-    """How columns become documents: the id column (None: `document_id` or `id`), and vector columns to names (empty:
-    found by their type)."""
+    """How columns become documents: the id column (None: `document_id` or `id`), vector columns to names (empty:
+    found by their type), and the columns that are left out."""
 
     id_column: str | None = None
     vectors: Mapping[str, str] = field(default_factory=dict)
+    skipped: Sequence[str] = ()
 
 
 @dataclass
@@ -75,6 +77,9 @@ def read_blocks(path: Path, content_type: str, mapping: ColumnMap, spaces: Mappi
         elif content_type in ARROW:
             with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as stream:
                 yield from _arrow_blocks(iter(stream), mapping, spaces)
+        elif content_type in CSV:
+            ids = [mapping.id_column] if mapping.id_column else ID_COLUMNS
+            yield from _arrow_blocks(read_csv(path, ids, mapping.vectors), mapping, spaces)
         else:
             with path.open("rb") as lines:
                 yield from _json_blocks(lines, mapping, spaces)
@@ -91,7 +96,8 @@ def _default_name(column: str) -> str:
 
 def _arrow_blocks(batches: Iterator[pa.RecordBatch], mapping: ColumnMap, spaces: Mapping[str, int]) -> Iterator[Block]:
     known = dict(spaces)
-    for batch in batches:
+    for whole in batches:
+        batch = _without(whole, mapping)
         columns = _vector_columns(batch.schema, mapping)
         rows = _rows_of_a_block(batch, columns)
         for start in range(0, batch.num_rows, rows):
@@ -105,15 +111,20 @@ def _rows_of_a_block(batch: pa.RecordBatch, columns: Mapping[str, str]) -> int:
     return max(1, min(BLOCK_ROWS, BLOCK_BYTES // max(widest, 1)))
 
 
+def _without(batch: pa.RecordBatch, mapping: ColumnMap) -> pa.RecordBatch:
+    names = batch.schema.names
+    for column in (*mapping.vectors, *([mapping.id_column] if mapping.id_column else []), *mapping.skipped):
+        if column not in names:
+            raise BadRequest(f"the file has no column '{column}'; it has {', '.join(names[:20])}")
+    return batch.select([number for number, name in enumerate(names) if name not in mapping.skipped])
+
+
 def _vector_columns(schema: pa.Schema, mapping: ColumnMap) -> dict[str, str]:
-    for column in (*mapping.vectors, *([mapping.id_column] if mapping.id_column else [])):
-        if column not in schema.names:
-            raise BadRequest(f"the file has no column '{column}'; it has {', '.join(schema.names[:20])}")
     for name in schema.names:
         if schema.names.count(name) > 1:
             raise BadRequest(f"the file has two columns '{name}': rename one")
         if pa.types.is_binary(schema.field(name).type) or pa.types.is_large_binary(schema.field(name).type):
-            raise BadRequest(f"column '{name}' holds bytes, which metadata cannot: drop it or encode it as text")
+            raise BadRequest(f"column '{name}' holds bytes, which metadata cannot: skip it or encode it as text")
     if mapping.vectors:
         return dict(mapping.vectors)
     return {f.name: vector_name(_default_name(f.name)) for f in schema if _is_list(f.type, pa.types.is_floating)}
@@ -250,6 +261,8 @@ def _take_line(block: Block, number: int, row: Any, mapping: ColumnMap, known: d
     """Put a line's id and payload into the block; its vectors by name. Raises BadDocument."""
     if not isinstance(row, dict):
         raise BadDocument("not a JSON document: a line is an object")
+    for column in mapping.skipped:
+        row.pop(column, None)
     id_column = mapping.id_column or next((name for name in ID_COLUMNS if name in row), None)
     if id_column is not None:
         block.ids[number] = _identity(row.pop(id_column, None), number, block)

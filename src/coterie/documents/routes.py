@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -23,6 +23,7 @@ from coterie.documents.collection_schemas import (
     ListCollectionsRequest,
     ListCollectionsResponse,
 )
+from coterie.documents.delimited import CSV
 from coterie.documents.importing import ImportFile, import_documents
 from coterie.documents.mappings import mappings_of
 from coterie.documents.payload_indexes import declare_for_collection
@@ -57,7 +58,7 @@ routers = (collection, document)
 SPOOL_BYTES = 1024 * 1024
 _BODY = {"schema": {"type": "string", "format": "binary"}}
 _IMPORT: dict[str, Any] = {
-    "requestBody": {"required": True, "content": dict.fromkeys((PARQUET[0], ARROW[0], NDJSON[0]), _BODY)}
+    "requestBody": {"required": True, "content": dict.fromkeys((PARQUET[0], ARROW[0], NDJSON[0], CSV[0]), _BODY)}
 }
 _BATCH: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": BatchRequest.model_json_schema()}}}
@@ -197,24 +198,30 @@ def _write_batch(services: Services, tenant: Tenant, collection_identifier: str,
     return json_response({"results": results, "succeeded": len(results) - failed, "failed": failed})
 
 
+def _columns(
+    id_column: Annotated[str | None, Query(max_length=255)] = None,
+    vector_column: Annotated[list[str] | None, Query(max_length=32)] = None,
+    skip_column: Annotated[list[str] | None, Query(max_length=1000, description="Columns that are left out.")] = None,
+) -> ColumnMap:
+    return ColumnMap(id_column, parse_vector_columns(vector_column or ()), skip_column or ())
+
+
 @document.post("/import", response_model=ImportResponse, responses=_WRONG_TYPE, openapi_extra=_IMPORT)
 async def import_file(
     collection_identifier: str,
     request: Request,
     tenant: Creator,
     services: Context,
+    columns: Annotated[ColumnMap, Depends(_columns)],
     strict: bool = False,
-    id_column: Annotated[str | None, Query(max_length=255)] = None,
-    vector_column: Annotated[list[str] | None, Query(max_length=32)] = None,
 ) -> Response:
-    """Import a Parquet file, an Arrow IPC stream or NDJSON, of any length.
+    """Import a Parquet file, an Arrow IPC stream, NDJSON or CSV, of any length.
 
     Faulty rows are reported by number and the rest lands; with `strict` it is all or nothing.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type not in (*PARQUET, *ARROW, *NDJSON):
-        raise UnsupportedMediaType(f"send {PARQUET[0]}, {ARROW[0]} or {NDJSON[0]} as Content-Type")
-    columns = ColumnMap(id_column, parse_vector_columns(vector_column or ()))
+    if content_type not in (*PARQUET, *ARROW, *NDJSON, *CSV):
+        raise UnsupportedMediaType(f"send {PARQUET[0]}, {ARROW[0]}, {NDJSON[0]} or {CSV[0]} as Content-Type")
     with tempfile.NamedTemporaryFile(dir=services.settings.scratch_dir, prefix="import-") as spool:
         held: list[bytes] = []
         try:

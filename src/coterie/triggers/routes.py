@@ -13,6 +13,8 @@ from coterie.triggers.schemas import (
     CreateTriggerRequest,
     ListTriggersRequest,
     ListTriggersResponse,
+    PreviewTriggerRequest,
+    PreviewTriggerResponse,
     TriggerHistoryRequest,
     TriggerHistoryResponse,
     TriggerModel,
@@ -36,6 +38,12 @@ def list_triggers(body: ListTriggersRequest, tenant: Reader, services: Context) 
     with services.db.read() as tx:
         found, total = queries.list_triggers(tx, tenant, body)
     return json_response({"results": found, **_page("triggers", found, total, body)})
+
+
+@router.post("/preview", response_model=PreviewTriggerResponse)
+def preview_trigger(body: PreviewTriggerRequest, tenant: Reader, services: Context) -> Response:
+    """Check a schedule, and tell its next times; nothing is made."""
+    return json_response(service.preview_trigger(body, services.clock.now()))
 
 
 @router.get("/{trigger_id}", response_model=TriggerModel)

@@ -157,6 +157,22 @@ class CreateTriggerRequest(RequestModel):
     status: TriggerStatus = Field(TriggerStatus.ACTIVE, description="`active` or `paused`.")
 
 
+class PreviewTriggerRequest(RequestModel):
+    """A schedule as it would be created with, and how many of its times to tell."""
+
+    trigger_type: TriggerType
+    schedule_config: dict[str, Any]
+    count: int = Field(5, ge=1, le=50)
+
+
+class PreviewTriggerResponse(BaseModel):
+    """The schedule with all that it leaves out, and the times at which it would fire or, where it waits for a
+    condition, be looked at; events come when they come."""
+
+    schedule_config: dict[str, Any]
+    times: list[datetime]
+
+
 class UpdateTriggerRequest(RequestModel):
     """`schedule_config` is merged into the present one, null for a default; `status` pauses, resumes or deletes."""
 

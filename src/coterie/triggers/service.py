@@ -21,6 +21,7 @@ from coterie.triggers.queries import counted, find_trigger, show
 from coterie.triggers.schedule import next_cron
 from coterie.triggers.schemas import (
     CreateTriggerRequest,
+    PreviewTriggerRequest,
     TriggerStatus,
     TriggerType,
     UpdateTriggerRequest,
@@ -62,6 +63,16 @@ def create_trigger(tx: Connection, tenant: Tenant, request: CreateTriggerRequest
     target |= request.model_dump(include={"mode", "assignment_threshold"})
     own = {"description": request.description, "created_by": tenant.user_id}
     return _insert(tx, tenant, request.trigger_type, schedule, {**target, **own}, request.status, now)
+
+
+def preview_trigger(request: PreviewTriggerRequest, now: datetime) -> dict[str, Any]:
+    """A schedule in full and its first times, were it made now. Raises Invalid."""
+    schedule = read_schedule(request.trigger_type, request.schedule_config)
+    times: list[str] = []
+    while request.trigger_type is not TriggerType.EVENT and len(times) < request.count:
+        after = parse_iso(times[-1]) if times else now
+        times.append(_first_time(request.trigger_type, schedule, after, fresh=not times))
+    return {"schedule_config": schedule, "times": times}
 
 
 def patch_trigger(

@@ -1,31 +1,29 @@
-import { api, take } from "../../api/client";
-import { useLoad } from "../../ui/load";
-import { EmptyState, ErrorState, Skeleton, Status } from "../../ui/states";
+import { place, setQuery } from "../../router";
+import { Tabs } from "../../ui/Tabs";
 import { useTitle } from "../../ui/title";
+import { Triggers } from "./triggers";
+import { Webhooks } from "./webhooks";
+import "./automation.css";
 
-/** The namespace's triggers. */
+const TABS = { triggers: "Triggers", webhooks: "Webhooks" } as const;
+const CLOSED = { status: null, offset: null, trigger: null, webhook: null, delivery: null, page: null, new: null };
+
+/** What happens by itself: triggers that start runs, and webhooks that tell of them. */
 export default function AutomationView() {
-  useTitle("Automation");
-  const { data, error, reload } = useLoad("triggers", (signal) =>
-    take(api.POST("/v1/clusters/triggers/list", { body: {}, signal })),
-  );
-  if (error !== null) return <ErrorState error={error} onRetry={reload} />;
-  if (data === null) return <Skeleton />;
+  const here = place.value.query.get("tab") === "webhooks" ? "webhooks" : "triggers";
+  useTitle(TABS[here]);
   return (
     <>
       <div class="head">
         <h1>Automation</h1>
       </div>
-      {data.results.length === 0 && (
-        <EmptyState title="No triggers yet">Make one with `coterie triggers create`.</EmptyState>
-      )}
-      <ul class="stack tight">
-        {data.results.map((each) => (
-          <li key={each.trigger_id} class="row">
-            <code>{each.trigger_id}</code> {each.trigger_type} <Status of={each.status ?? "active"} />
-          </li>
-        ))}
-      </ul>
+      <Tabs
+        label="What is shown"
+        tabs={TABS}
+        at={here}
+        onChange={(tab) => setQuery({ ...CLOSED, tab: tab === "triggers" ? null : tab })}
+      />
+      {here === "triggers" ? <Triggers /> : <Webhooks />}
     </>
   );
 }
