@@ -38,9 +38,14 @@ def create(page: Page) -> None:
     dialog.evaluate("dialog => dialog.scrollTo(0, dialog.scrollHeight)")
 
 
+def drawn(page: Page) -> None:
+    page.wait_for_selector('canvas[data-whole="true"]', state="attached")
+
+
 PICTURES: dict[str, tuple[str, str, Callable[[Page], None]]] = {
     "clusters": (f"/clusters?build=1&sort=cluster_name&filters={FILTER}", "light", clusters),
     "definition": (f"/clusters/{DIGITS}", "dark", definition),
+    "map": (f"/clusters/{DIGITS}/map", "dark", drawn),
     "create": ("/clusters?new=1", "light", create),
 }
 """The address of each, the colours, and what makes it ready."""
