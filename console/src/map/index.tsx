@@ -6,6 +6,7 @@ import { Button, LinkButton } from "../ui/Button";
 import { useLoad } from "../ui/load";
 import { EmptyState, ErrorState, Skeleton } from "../ui/states";
 import { count } from "../ui/texts";
+import { complain } from "../ui/toasts";
 import { ApiError } from "../api/client";
 import type { View } from "./camera";
 import { PointDocument } from "./card";
@@ -21,6 +22,9 @@ import { Stage } from "./stage";
 export default function MapView({ id }: { id: string }) {
   const wanted = place.value.query.get("run");
   const { data, error, loading, reload } = useLoad(`${id}/${wanted}`, (signal) => loadRun(id, wanted, signal));
+  useEffect(() => {
+    if (error !== null && data !== null) complain(error); // the map stays
+  }, [error]);
   if (error !== null && data === null) return <Unmapped id={id} error={error} onRetry={reload} />;
   if (data === null || (loading && wanted !== null && wanted !== data.run.run_id)) return <Skeleton />;
   return <RunMap key={data.run.run_id} id={id} loaded={data} reload={reload} />;
@@ -68,7 +72,7 @@ function RunMap({ id, loaded, reload }: Props) {
         {selection !== null && <Chosen id={id} run={run.run_id} scene={scene} selection={selection} />}
         {point !== null && (
           <section class="card picked-card" aria-label="Document">
-            <PointDocument id={id} run={run.run_id} scene={scene} point={point} />
+            <PointDocument key={point} id={id} run={run.run_id} scene={scene} point={point} />
           </section>
         )}
         {group !== null && (

@@ -135,7 +135,7 @@ export function Extremes({
       {error !== null && <ErrorState error={error} />}
       <div class="cards">
         {data?.members.map((member) => (
-          <DocumentCard key={member.document_id} member={member} />
+          <DocumentCard key={`${String(member.metadata["collection_id"])}/${member.document_id}`} member={member} />
         ))}
       </div>
     </section>
