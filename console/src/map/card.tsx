@@ -31,7 +31,7 @@ export function HoverCard({ id, run, scene }: Props) {
   );
 }
 
-/** The document that a point is, with its group. Of another point, it is another component: give it the point as key. */
+/** The document that a point is, with its group. Its key has to be the point: data of another must not stand in it. */
 export function PointDocument({ id, run, scene, point }: Props & { point: number }) {
   const number = scene.points!.member(point);
   const { data, error } = useLoad(`${run}/${number}`, (signal) => readMembers(id, run, [number], signal));

@@ -10,8 +10,8 @@ export interface Loaded<T> {
 
 /**
  * Data that a view reads. `key` says what is read: when it changes, the request under way is aborted and a new one made.
- * A null key reads nothing. Until the data of a new key is there, `data` is that of the key before: give a component that
- * acts on it a `key` of its own.
+ * A null key reads nothing. Until the data of a new key is there, `data` is that of the key before: a component that acts
+ * on it needs a `key` of its own.
  */
 export function useLoad<T>(key: string | null, read: (signal: AbortSignal) => Promise<T>): Loaded<T> {
   const [state, setState] = useState<{ key: string | null; data: T | null; error: unknown; loading: boolean }>({
@@ -37,7 +37,7 @@ export function useLoad<T>(key: string | null, read: (signal: AbortSignal) => Pr
   return { data: state.data, error: state.error, loading: state.loading, reload };
 }
 
-/** Read again every while as long as something goes on; the while begins when the answer is there, however long it took. */
+/** Read again every while as long as something goes on; the while begins when the answer is there, so that none overlap. */
 export function useRefresh<T>(going: boolean, { data, error, loading, reload }: Loaded<T>, milliseconds = 2_000): void {
   useEffect(() => {
     if (!going || loading) return;
