@@ -11,7 +11,7 @@ import { Icon, type IconName } from "./ui/icons";
 import { lazy } from "./ui/lazy";
 import { EmptyState } from "./ui/states";
 import { nextTheme, theme } from "./ui/theme";
-import { Toasts } from "./ui/toasts";
+import { complain, Toasts } from "./ui/toasts";
 import { useShortcuts } from "./shortcuts";
 
 const ClustersView = lazy(() => import("./views/clusters"));
@@ -69,11 +69,16 @@ function Side() {
         <NamespaceSwitch />
         <div class="row tight">
           <ThemeButton />
-          <Button kind="quiet" icon="out" label="Sign out" onClick={() => void signOut()} />
+          <Button kind="quiet" icon="out" label="Sign out" onClick={() => void leave()} />
         </div>
       </div>
     </header>
   );
+}
+
+async function leave(): Promise<void> {
+  const refused = await signOut();
+  if (refused !== null) complain(`You are still signed in. ${refused}`);
 }
 
 function ThemeButton() {

@@ -25,10 +25,16 @@ export function SignIn() {
     if (refused === null && place.peek().path[0] === "sign-in") go("/clusters", true);
   };
   useEffect(() => {
-    const token = place.peek().path[0] === "sign-in" ? location.hash.slice(1) : "";
-    if (token === "") return;
-    history.replaceState(null, "", location.pathname);
-    void enter(() => signInByLink(token));
+    const take = () => {
+      const token = place.peek().path[0] === "sign-in" ? location.hash.slice(1) : "";
+      if (token === "") return;
+      history.replaceState(null, "", location.pathname);
+      void enter(() => signInByLink(token));
+    };
+    take();
+    // A link pasted into a tab that is here already loads no page.
+    addEventListener("hashchange", take);
+    return () => removeEventListener("hashchange", take);
   }, []);
   return (
     <main class="sign-in">

@@ -55,7 +55,7 @@ export async function signInByLink(token: string): Promise<string | null> {
   const headers = { ...COMPANION, "Content-Type": "application/json" };
   const answer = await asked(() => fetch("/session", { method: "POST", headers, body: JSON.stringify({ token }) }));
   if (typeof answer === "string") return answer;
-  if (!answer.ok) return ((await answer.json()) as { error: { message: string } }).error.message;
+  if (!answer.ok) return refused(answer);
   sessionStorage.removeItem(STORED);
   session.value = { kind: "cookie" };
   return null;
@@ -69,9 +69,23 @@ async function asked(send: () => Promise<Response>): Promise<Response | string> 
   }
 }
 
-export async function signOut(): Promise<void> {
-  if (session.peek().kind === "cookie") await fetch("/session", { method: "DELETE", headers: COMPANION });
+/** Why the server refused: in its own words, unless something between it and the browser answered. */
+async function refused(answer: Response): Promise<string> {
+  const told = (await answer.json().catch(() => null)) as { error?: { message?: string } } | null;
+  return told?.error?.message ?? `The server answered ${answer.status} ${answer.statusText}.`;
+}
+
+/**
+ * End the session on the server, and forget the key; null, or why one is signed in still.
+ *
+ * Beside a key there may be a cookie from before: what is left of it would sign in whoever loads the page next.
+ */
+export async function signOut(): Promise<string | null> {
+  const answer = await asked(() => fetch("/session", { method: "DELETE", headers: COMPANION }));
+  if (typeof answer === "string") return answer;
+  if (!answer.ok) return refused(answer);
   signedOut("");
+  return null;
 }
 
 /** Forget the key, and show the sign-in with the reason. */

@@ -2,6 +2,7 @@ import { useEffect, useId, useState } from "preact/hooks";
 
 import { Button } from "../ui/Button";
 import { Check } from "../ui/Field";
+import { messageOf } from "../ui/states";
 import {
   type Condition,
   type Group,
@@ -37,38 +38,39 @@ const LOGICS: Record<Logic, string> = { AND: "All of", OR: "Any of", NOT: "None 
 
 /** Builds a filter of the list language from rows and groups, or from its JSON; both show the same. */
 export function FilterBuilder({ value, fields, onChange }: Props) {
-  const [root, setRoot] = useState(() => treeOf(value));
-  const [exact, setExact] = useState(value?.case_sensitive === true);
+  const [{ root, fault }, setForm] = useState(() => formOf(value));
+  const [present, setPresent] = useState(value);
   const [text, setText] = useState<string | null>(null);
-  const [fault, setFault] = useState<string | null>(null);
   const list = useId();
-  const present = jsonOf(root, exact);
 
   // The address may change beside the form: by going back, by a link.
   useEffect(() => {
     if (JSON.stringify(value) === JSON.stringify(present)) return;
-    setRoot(treeOf(value));
-    setExact(value?.case_sensitive === true);
+    setForm(formOf(value));
+    setPresent(value);
     setText(null);
   }, [JSON.stringify(value)]);
 
-  const change = (tree: Group, caseSensitive = exact) => {
-    setRoot(tree);
-    setExact(caseSensitive);
+  const put = (form: Form, json: Json | null) => {
+    setForm(form);
+    setPresent(json);
+    onChange(json);
+  };
+  const change = (tree: Group) => {
     setText(null);
-    onChange(jsonOf(tree, caseSensitive));
+    try {
+      put({ root: tree, fault: null }, toJson(tree));
+    } catch (error) {
+      setForm({ root: tree, fault: messageOf(error) });
+    }
   };
   const write = (written: string) => {
     setText(written);
     try {
       const json = written.trim() === "" ? null : (JSON.parse(written) as Json);
-      const tree = json === null ? newGroup() : fromJson(json);
-      setRoot(tree);
-      setExact(json?.case_sensitive === true);
-      setFault(null);
-      onChange(json);
+      put({ root: json === null ? newGroup() : fromJson(json), fault: null }, json);
     } catch (error) {
-      setFault(error instanceof Error ? error.message : String(error));
+      setForm({ root, fault: messageOf(error) });
     }
   };
   return (
@@ -78,37 +80,50 @@ export function FilterBuilder({ value, fields, onChange }: Props) {
           <option key={field.name} value={field.name} />
         ))}
       </datalist>
-      <div class="stack tight">
-        <GroupForm group={root} fields={fields} list={list} onChange={(tree) => change(tree ?? newGroup())} />
-        <Check label="Upper and lower case differ" checked={exact} onChange={(on) => change(root, on)} />
-      </div>
+      {root === null ? (
+        <p class="notice warn">Rows cannot show this filter. Change its JSON, or leave it as it is.</p>
+      ) : (
+        <div class="stack tight">
+          <GroupForm group={root} fields={fields} list={list} onChange={(tree) => change(tree ?? newGroup())} />
+          <Check
+            label="Upper and lower case differ"
+            checked={root.exact === true}
+            onChange={(on) => change({ ...root, exact: on || undefined })}
+          />
+        </div>
+      )}
       <label class="field">
         <span class="legend">As JSON</span>
         <textarea
           class="mono"
           rows={8}
           spellcheck={false}
-          aria-invalid={fault !== null && text !== null}
+          aria-invalid={fault !== null}
           value={text ?? (present === null ? "" : JSON.stringify(present, null, 2))}
           onInput={(event) => write(event.currentTarget.value)}
         />
-        {fault !== null && text !== null && <span class="fault">{fault}</span>}
+        {fault !== null && (
+          <span class="fault" role="alert">
+            {fault}
+          </span>
+        )}
       </label>
     </div>
   );
 }
 
-function treeOf(value: Json | null): Group {
-  try {
-    return value === null ? newGroup() : fromJson(value);
-  } catch {
-    return newGroup(); // an address that someone wrote by hand
-  }
+interface Form {
+  /** Null for a filter that rows cannot show; its JSON can be changed. */
+  root: Group | null;
+  fault: string | null;
 }
 
-function jsonOf(root: Group, exact: boolean): Json | null {
-  const json = toJson(root);
-  return json === null || !exact ? json : { ...json, case_sensitive: true };
+function formOf(value: Json | null): Form {
+  try {
+    return { root: value === null ? newGroup() : fromJson(value), fault: null };
+  } catch (error) {
+    return { root: null, fault: messageOf(error) };
+  }
 }
 
 interface GroupProps {

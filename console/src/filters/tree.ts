@@ -1,7 +1,8 @@
 /**
  * The list language's filters as a tree that a form can edit, and the JSON that the API takes.
  *
- * Every node has an id, so that a form keeps its focus while the tree changes around it.
+ * Every node has an id, so that a form keeps its focus while the tree changes around it; and whether it tells upper from
+ * lower case, where the JSON says so of that node.
  */
 export type Operator = (typeof OPERATORS)[number]["name"];
 export type Logic = "AND" | "OR" | "NOT";
@@ -13,12 +14,14 @@ export interface Condition {
   operator: Operator;
   /** As it was typed; `readValue` says what it means. */
   text: string;
+  exact?: boolean;
 }
 
 export interface Group {
   id: number;
   logic: Logic;
   items: Node[];
+  exact?: boolean;
 }
 
 export type Node = Condition | Group;
@@ -60,14 +63,29 @@ export function newGroup(logic: Logic = "AND", items: Node[] = [newCondition()])
   return { id: nextId(), logic, items };
 }
 
-/** The API's JSON; null where nothing is asked yet: conditions without a field are left out, and groups of none. */
+/**
+ * The API's JSON. Throws an Error for numbers that a browser would round.
+ *
+ * It is null where nothing is asked yet: conditions without a field are left out, and groups of none.
+ */
 export function toJson(node: Node): Json | null {
+  const flag = node.exact === undefined ? {} : { case_sensitive: node.exact };
   if (!isGroup(node)) {
     if (node.field.trim() === "") return null;
-    return { field: node.field.trim(), operator: node.operator, value: readValue(node) };
+    return { field: node.field.trim(), operator: node.operator, value: whole(readValue(node)), ...flag };
   }
   const items = node.items.map(toJson).filter((item) => item !== null);
-  return items.length === 0 ? null : { [node.logic]: items };
+  return items.length === 0 ? null : { [node.logic]: items, ...flag };
+}
+
+/** The value, unless a number in it has more digits than a browser keeps: that would silently ask for another one. */
+function whole(value: unknown): unknown {
+  for (const each of Array.isArray(value) ? value : [value]) {
+    if (typeof each !== "number" || Number.isSafeInteger(each)) continue;
+    if (!Number.isFinite(each) || Number.isInteger(each))
+      throw new Error("a browser rounds whole numbers beyond 9,007,199,254,740,991: filter by them through the API");
+  }
+  return value;
 }
 
 /**
@@ -78,8 +96,8 @@ export function readValue({ operator, text }: Condition): unknown {
   if (FLAGS.has(operator)) return text !== "false";
   if (TEXTS.has(operator)) return text;
   if (!LISTS.has(operator)) return scalar(text);
-  const whole = scalar(text);
-  if (Array.isArray(whole)) return whole;
+  const list = scalar(text);
+  if (Array.isArray(list)) return list;
   return text
     .split(",")
     .map((part) => scalar(part.trim()))
@@ -108,7 +126,14 @@ function read(json: unknown): Node {
   const items = Object.entries(given)
     .filter(([key]) => key !== "case_sensitive")
     .map(([key, value]) => part(key, value));
-  return items.length === 1 && isGroup(items[0]!) ? items[0] : newGroup("AND", items);
+  const group = items.length === 1 && isGroup(items[0]!) ? items[0] : newGroup("AND", items);
+  return flagged(group, given);
+}
+
+function flagged<N extends Node>(node: N, { case_sensitive: flag }: Json): N {
+  if (flag === undefined || flag === null) return node;
+  if (typeof flag !== "boolean") throw new Error("'case_sensitive' is true or false");
+  return { ...node, exact: flag };
 }
 
 function part(key: string, value: unknown): Node {
@@ -116,10 +141,12 @@ function part(key: string, value: unknown): Node {
   return newGroup(key, (Array.isArray(value) ? value : [value]).map(read));
 }
 
-function condition({ field, operator = "eq", value }: Json): Condition {
+function condition(given: Json): Condition {
+  const { field, operator = "eq", value } = given;
   const known = OPERATORS.find((each) => each.name === operator);
   if (known === undefined) throw new Error(`'${String(operator)}' is no operator`);
-  return { id: nextId(), field: String(field), operator: known.name, text: show(known.name, value) };
+  const text = show(known.name, whole(value));
+  return flagged({ id: nextId(), field: String(field), operator: known.name, text }, given);
 }
 
 function show(operator: Operator, value: unknown): string {

@@ -26,12 +26,12 @@ export function HoverCard({ id, run, scene }: Props) {
   const level = at.y < height / 2 ? { top: `${at.y + GAP}px` } : { bottom: `${height - at.y + GAP}px` };
   return (
     <div class="hover-card" data-controls style={{ ...beside, ...level }}>
-      <PointDocument id={id} run={run} scene={scene} point={hovered.point} />
+      <PointDocument key={hovered.point} id={id} run={run} scene={scene} point={hovered.point} />
     </div>
   );
 }
 
-/** The document that a point is, with its group. */
+/** The document that a point is, with its group. Its key has to be the point: data of another must not stand in it. */
 export function PointDocument({ id, run, scene, point }: Props & { point: number }) {
   const number = scene.points!.member(point);
   const { data, error } = useLoad(`${run}/${number}`, (signal) => readMembers(id, run, [number], signal));

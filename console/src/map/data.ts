@@ -1,6 +1,8 @@
 /** What the map asks the API for besides its points: groups, runs, members and documents. */
 import { api, refusal, send, take } from "../api/client";
+import { session } from "../api/session";
 import type { Execution, Schemas, Shown } from "../api/types";
+import { namespace } from "../router";
 import { counted } from "../ui/texts";
 import type { Source } from "./groups";
 
@@ -20,6 +22,7 @@ const RUNS_SHOWN = 50;
 
 /** The run of that id, or the newest. Throws ApiError. */
 export async function loadRun(id: string, wanted: string | null, signal: AbortSignal): Promise<Loaded> {
+  documents.clear(); // they may have been edited since
   const path = { cluster_id: id };
   const drawn = await take(
     api.GET("/v1/clusters/{cluster_id}/visualization", {
@@ -78,7 +81,9 @@ export async function openMap(id: string, run: string, signal: AbortSignal): Pro
 }
 
 const KEPT = 500;
+/** Documents read since the map was opened, by namespace, collection and id; of no one but who is signed in. */
 const documents = new Map<string, Payload>();
+session.subscribe(() => documents.clear());
 
 /** Members by their numbers. Throws ApiError. */
 export async function readMembers(
@@ -104,7 +109,7 @@ export async function readDocument(
   signal: AbortSignal,
 ): Promise<Payload> {
   const { collection_id, probability: _p, origin: _o, ...kept } = member.metadata;
-  const key = `${String(collection_id)}/${member.document_id}`;
+  const key = JSON.stringify([namespace.peek(), collection_id, member.document_id]);
   const known = documents.get(key);
   if (known !== undefined) return known;
   const path = { collection_identifier: String(collection_id), document_id: member.document_id };

@@ -6,6 +6,7 @@ import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
 import { Field } from "../ui/Field";
 import { useLoad } from "../ui/load";
+import { Outdated } from "../ui/states";
 import { count, counted } from "../ui/texts";
 import { complain, tell } from "../ui/toasts";
 import type { Group } from "./groups";
@@ -62,7 +63,7 @@ export function GroupPanel({ id, run, newest, scene, group, onChanged }: Props) 
         </div>
       )}
       {!leaf && <Parts scene={scene} group={group} />}
-      {newest && <Deeds id={id} scene={scene} group={group} onChanged={onChanged} />}
+      {newest && <Deeds key={`deeds-${group.id}`} id={id} scene={scene} group={group} onChanged={onChanged} />}
       <Extremes run={run} group={group.id} total={group.count} sorted={leaf} key={`far-${group.id}`} />
       <GroupMembers run={run} group={group.id} total={group.count} key={group.id} />
     </section>
@@ -153,7 +154,7 @@ function Parts({ scene, group }: { scene: Scene; group: Group }) {
 function Deeds({ id, scene, group, onChanged }: Pick<Props, "id" | "scene" | "group" | "onChanged">) {
   const [merging, setMerging] = useState(false);
   const path = { cluster_id: id, group_id: group.id };
-  const { data, reload } = useLoad(`${id}/${group.id}`, (signal) =>
+  const { data, error, reload } = useLoad(`${id}/${group.id}`, (signal) =>
     take(api.GET("/v1/clusters/{cluster_id}/groups/{group_id}", { params: { path }, signal })),
   );
   const pinned = data?.pinned ?? false;
@@ -187,7 +188,7 @@ function Deeds({ id, scene, group, onChanged }: Pick<Props, "id" | "scene" | "gr
   );
   return (
     <div class="row">
-      <Button icon="pin" aria-pressed={pinned} onClick={() => void pin()}>
+      <Button icon="pin" aria-pressed={pinned} disabled={data === null} onClick={() => void pin()}>
         {pinned ? "Pinned" : "Pin"}
       </Button>
       {group.children.length === 0 && siblings.length > 0 && (
@@ -200,6 +201,7 @@ function Deeds({ id, scene, group, onChanged }: Pick<Props, "id" | "scene" | "gr
           Take {part} out
         </Button>
       ))}
+      {error !== null && <Outdated error={error} onRetry={reload} />}
       {merging && (
         <Merge
           id={id}

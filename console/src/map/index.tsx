@@ -6,6 +6,7 @@ import { Button, LinkButton } from "../ui/Button";
 import { useLoad } from "../ui/load";
 import { EmptyState, ErrorState, Skeleton } from "../ui/states";
 import { count } from "../ui/texts";
+import { complain } from "../ui/toasts";
 import { ApiError } from "../api/client";
 import type { View } from "./camera";
 import { PointDocument } from "./card";
@@ -21,6 +22,9 @@ import { Stage } from "./stage";
 export default function MapView({ id }: { id: string }) {
   const wanted = place.value.query.get("run");
   const { data, error, loading, reload } = useLoad(`${id}/${wanted}`, (signal) => loadRun(id, wanted, signal));
+  useEffect(() => {
+    if (error !== null && data !== null) complain(error); // the map stays
+  }, [error]);
   if (error !== null && data === null) return <Unmapped id={id} error={error} onRetry={reload} />;
   if (data === null || (loading && wanted !== null && wanted !== data.run.run_id)) return <Skeleton />;
   return <RunMap key={data.run.run_id} id={id} loaded={data} reload={reload} />;
@@ -53,7 +57,7 @@ function RunMap({ id, loaded, reload }: Props) {
     return () => scene.close();
   }, [scene]);
   useEffect(() => scene.setSource(source), [scene, source]);
-  useAddress(scene);
+  useAddress(scene, run.run_id);
   const group = scene.chosen.value;
   const point = scene.picked.value;
   const selection = scene.selection.value;
@@ -68,7 +72,7 @@ function RunMap({ id, loaded, reload }: Props) {
         {selection !== null && <Chosen id={id} run={run.run_id} scene={scene} selection={selection} />}
         {point !== null && (
           <section class="card picked-card" aria-label="Document">
-            <PointDocument id={id} run={run.run_id} scene={scene} point={point} />
+            <PointDocument key={point} id={id} run={run.run_id} scene={scene} point={point} />
           </section>
         )}
         {group !== null && (
@@ -85,7 +89,7 @@ function Bar({ id, loaded: { name, run, runs }, scene }: { id: string; loaded: L
   const level = place.value.query.get("level") ?? "zoom";
   const { depth } = scene.groups.value;
   const all = runs.some((each) => each.run_id === run.run_id) ? runs : [run, ...runs];
-  const leave = { x: null, y: null, zoom: null, group: null, level: null };
+  const leave = { x: null, y: null, zoom: null, group: null, level: null, document: null, members: null };
   return (
     <header class="bar">
       <LinkButton kind="quiet" icon="back" label="To the definition" href={href(["clusters", id])} />
@@ -155,11 +159,12 @@ function Chosen({ id, run, scene, selection }: { id: string; run: string; scene:
 }
 
 /** The address follows the map, and the map the address. */
-function useAddress(scene: Scene): void {
+function useAddress(scene: Scene, run: string): void {
   const { query } = place.value;
   const [told, setTold] = useState("");
   const level = query.get("level");
   const group = query.get("group");
+  const member = query.get("document");
   const view = ["x", "y", "zoom"].map((name) => query.get(name)).join();
   const groups = scene.groups.value;
   useEffect(() => scene.setLevel(levelOf(level)), [level]);
@@ -167,6 +172,12 @@ function useAddress(scene: Scene): void {
     const asked = groups.find(group);
     if (asked !== scene.chosen.peek() && (asked !== null || group === null)) scene.choose(asked);
   }, [group, groups]);
+  useEffect(() => {
+    if (member !== null && member === memberOf(scene, run, scene.picked.peek())) return;
+    const number = member?.startsWith(`${run}.`) ? member.slice(run.length + 1) : "";
+    if (/^\d{1,15}$/.test(number)) scene.pickMember(Number(number));
+    else scene.pick(null);
+  }, [member]);
   useEffect(() => {
     const [x, y, zoom] = view.split(",").map(Number);
     if (view !== told && view !== ",," && [x, y, zoom].every(Number.isFinite))
@@ -181,8 +192,18 @@ function useAddress(scene: Scene): void {
   }, [scene]);
   const chosen = scene.chosen.value?.id ?? null;
   useEffect(() => {
-    if (groups.all.length > 0 && chosen !== place.peek().query.get("group")) setQuery({ group: chosen });
+    if (groups.all.length > 0 && chosen !== place.peek().query.get("group")) setQuery({ group: chosen, members: null });
   }, [chosen]);
+  // After the group, and in its step of the history: a click on a point is one step.
+  const picked = memberOf(scene, run, scene.picked.value);
+  useEffect(() => {
+    if (scene.awaited === null && picked !== place.peek().query.get("document")) setQuery({ document: picked }, true);
+  }, [picked]);
+}
+
+/** The member that a point is, as the address has it: with its run, as another run's numbers are of other documents. */
+function memberOf(scene: Scene, run: string, point: number | null): string | null {
+  return point === null ? null : `${run}.${scene.points!.member(point)}`;
 }
 
 function levelOf(text: string | null): Level {

@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
 import { api, take } from "../api/client";
+import { place, setQuery } from "../router";
 import { Pages } from "../ui/Table";
 import { useLoad, useSettled } from "../ui/load";
 import { ErrorState, Skeleton } from "../ui/states";
@@ -20,9 +21,11 @@ const OPERATORS = [
   ["lt", "is less than"],
 ] as const;
 
-/** The members of a group, nearest first. */
+/** The members of a group, nearest first; the address holds from which on. */
 export function GroupMembers({ run, group, total }: { run: string; group: string; total: number }) {
-  const [offset, setOffset] = useState(0);
+  const { query } = place.value;
+  // Until the address follows the choice of a group, it speaks of the one before.
+  const offset = query.get("group") === group ? Math.max(0, Math.trunc(Number(query.get("members")) || 0)) : 0;
   const [field, setField] = useState("");
   const [operator, setOperator] = useState<string>("contains");
   const [value, setValue] = useState("");
@@ -42,7 +45,7 @@ export function GroupMembers({ run, group, total }: { run: string; group: string
   const known = [...new Set((data?.members ?? []).flatMap(({ metadata }) => Object.keys(metadata)))];
   const change = (apply: () => void) => {
     apply();
-    setOffset(0);
+    setQuery({ members: null }, true);
   };
   return (
     <section aria-label="Members" class="stack tight">
@@ -84,7 +87,13 @@ export function GroupMembers({ run, group, total }: { run: string; group: string
         <>
           <Rows rows={data.members} busy={loading} />
           {data.members.length === 0 && <p class="muted small">No member is so: change the filter.</p>}
-          <Pages total={filter ? data.total : total} offset={offset} limit={PAGE} what="members" onOffset={setOffset} />
+          <Pages
+            total={filter ? data.total : total}
+            offset={offset}
+            limit={PAGE}
+            what="members"
+            onOffset={(to) => setQuery({ members: to || null })}
+          />
         </>
       )}
     </section>
@@ -135,7 +144,7 @@ export function Extremes({
       {error !== null && <ErrorState error={error} />}
       <div class="cards">
         {data?.members.map((member) => (
-          <DocumentCard key={member.document_id} member={member} />
+          <DocumentCard key={`${String(member.metadata["collection_id"])}/${member.document_id}`} member={member} />
         ))}
       </div>
     </section>

@@ -62,6 +62,15 @@ export class Points {
     return ((batch * hop) % stride) + stride * (point - this.starts[batch]!);
   }
 
+  /** The point that a member is; null while it has not arrived, and for one that is not drawn. */
+  find(member: number): number | null {
+    const { stride, hop } = this.told;
+    const batch = this.starts.findIndex((_, at) => (at * hop) % stride === member % stride);
+    if (batch < 0) return null;
+    const point = this.starts[batch]! + Math.floor(member / stride);
+    return point < (this.starts[batch + 1] ?? this.loaded) ? point : null;
+  }
+
   spot(point: number): Spot {
     return { x: (this.x[point]! / STEPS) * this.width, y: (this.y[point]! / STEPS) * this.height };
   }

@@ -56,6 +56,8 @@ export class Scene {
   onFrame: (names: readonly Placed[]) => void = () => undefined;
 
   points: Points | null = null;
+  /** The member that is picked once its point has arrived. */
+  awaited: number | null = null;
   camera = new Camera(1, 1);
   private renderer: Renderer | null = null;
   private canvas: HTMLCanvasElement | null = null;
@@ -83,6 +85,7 @@ export class Scene {
         points.add(batch);
         this.renderer?.add(points.loaded - batch.length, batch.length);
         this.progress.value = { loaded: points.loaded, total: points.total };
+        if (this.awaited !== null) this.pickMember(this.awaited);
         if (points.loaded === batch.length || points.loaded === points.total) anchor(this.groups.peek(), points);
         this.request();
       }
@@ -192,7 +195,15 @@ export class Scene {
     if (group !== null && fly) this.flyTo(group);
   }
 
+  /** Pick the point of a member, at once or when it arrives. */
+  pickMember(member: number): void {
+    const point = this.points?.find(member) ?? null;
+    if (point === null) this.awaited = member;
+    else this.pick(point);
+  }
+
   pick(point: number | null): void {
+    this.awaited = null;
     this.picked.value = point;
     this.onFrame(this.names());
   }

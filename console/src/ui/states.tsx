@@ -37,6 +37,18 @@ export function ErrorState({ error, onRetry }: { error: unknown; onRetry?: () =>
   );
 }
 
+/** Beside data that is shown still: it could not be read anew. */
+export function Outdated({ error, onRetry }: { error: unknown; onRetry: () => void }) {
+  return (
+    <p class="notice bad" role="alert">
+      What is shown may be out of date. {messageOf(error)}{" "}
+      <button type="button" class="link" onClick={onRetry}>
+        Try again
+      </button>
+    </p>
+  );
+}
+
 function titleOf(error: unknown): string {
   if (!(error instanceof ApiError)) return "This view broke";
   if (error.status === 0) return "No answer";

@@ -7,7 +7,7 @@ import { go, href, place, setQuery } from "../../router";
 import { Button, LinkButton } from "../../ui/Button";
 import { Confirm } from "../../ui/Dialog";
 import { useLoad } from "../../ui/load";
-import { ErrorState, Skeleton, Status } from "../../ui/states";
+import { ErrorState, Outdated, Skeleton, Status } from "../../ui/states";
 import { Ago, count, counted } from "../../ui/texts";
 import { useTitle } from "../../ui/title";
 import { complain, tell } from "../../ui/toasts";
@@ -28,8 +28,9 @@ export default function DefinitionView({ id }: { id: string }) {
   useTitle(found.data?.cluster_name ?? id);
   // Counts the runs that have ended while this page is open: what depends on them is read anew.
   const [turn, setTurn] = useState(0);
-  if (found.error !== null) return <ErrorState error={found.error} onRetry={found.reload} />;
-  if (found.data === null) return <Skeleton lines={8} />;
+  if (found.data === null) {
+    return found.error === null ? <Skeleton lines={8} /> : <ErrorState error={found.error} onRetry={found.reload} />;
+  }
   const cluster = found.data as Cluster;
   const changed = () => {
     found.reload();
@@ -37,6 +38,7 @@ export default function DefinitionView({ id }: { id: string }) {
   };
   return (
     <>
+      {found.error !== null && <Outdated error={found.error} onRetry={found.reload} />}
       <Head cluster={cluster} onChanged={changed} />
       <div class="stack">
         {isBusy(cluster) && <Running taskId={cluster.task_id!} onEnded={changed} />}

@@ -23,20 +23,21 @@ const FORM = "edit-definition";
 export function EditDialog({ cluster, onClose, onSaved }: Props) {
   const [name, setName] = useState(cluster.cluster_name ?? "");
   const [description, setDescription] = useState(cluster.description ?? "");
-  const [keep, setKeep] = useState(String(cluster.retention?.max_runs ?? ""));
+  const kept = String(cluster.retention?.max_runs ?? "");
+  const [keep, setKeep] = useState(kept);
   const [automatic, setAutomatic] = useState(cluster.auto_execute_on_batch);
   const [filters, setFilters] = useState<Json | null>(cluster.filters);
   const [error, setError] = useState<unknown>(null);
   const sources = useSources(cluster.collection_ids);
   const { fields, general } = faultsOf(error);
   const save = async () => {
-    const retention = keep === "" ? null : { ...cluster.retention, max_runs: Number(keep) };
     const changes = {
       ...(name !== cluster.cluster_name && { name }),
       description,
-      retention,
+      // Of what is kept, this form knows the number alone: what it does not show stays as it is.
+      ...(keep !== kept && { retention: { ...cluster.retention, max_runs: keep === "" ? null : Number(keep) } }),
       auto_execute_on_batch: automatic,
-      filters,
+      ...(filters !== cluster.filters && { filters }),
     };
     try {
       const path = { cluster_identifier: cluster.cluster_id };
@@ -98,7 +99,7 @@ export function EditDialog({ cluster, onClose, onSaved }: Props) {
                 {...wiring}
                 type="number"
                 min={1}
-                placeholder="all"
+                placeholder={cluster.retention?.max_runs === undefined ? "as the server's settings say" : "all"}
                 value={keep}
                 onInput={(event) => setKeep(event.currentTarget.value)}
               />

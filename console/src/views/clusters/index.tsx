@@ -8,8 +8,8 @@ import { type Json, countConditions, fromJson } from "../../filters/tree";
 import { href, place, setQuery } from "../../router";
 import { Button, LinkButton } from "../../ui/Button";
 import { Icon } from "../../ui/icons";
-import { useLoad, useSettled } from "../../ui/load";
-import { EmptyState, ErrorState, Skeleton, Status } from "../../ui/states";
+import { useLoad, useRefresh, useSettled } from "../../ui/load";
+import { EmptyState, ErrorState, Outdated, Skeleton, Status } from "../../ui/states";
 import { type Column, Pages, Table } from "../../ui/Table";
 import { Ago, count, counted } from "../../ui/texts";
 import { useTitle } from "../../ui/title";
@@ -17,8 +17,6 @@ import { isBusy } from "./busy";
 import { CreateDialog } from "./create";
 import { METHODS, methodOf } from "./methods";
 import { bodyOf, type ListState, readState, showSort } from "./state";
-
-const REFRESH_MILLISECONDS = 2_000;
 
 /** Every definition of the namespace, by the list language: what the list endpoint can do, as a page. */
 export default function ClustersView() {
@@ -34,7 +32,8 @@ export default function ClustersView() {
   const [showsCode, showCode] = useState(false);
   const { query } = place.value;
   const rows = (listed.data?.results ?? []) as Cluster[];
-  useRefresh(rows.some(isBusy), listed.reload);
+  const Fault = listed.data === null ? ErrorState : Outdated;
+  useRefresh(rows.some(isBusy), listed);
   return (
     <>
       <div class="head">
@@ -54,7 +53,7 @@ export default function ClustersView() {
           <FilterBuilder value={state.filters} fields={hintsOf(rows)} onChange={filterBy} />
         </section>
       )}
-      {listed.error !== null && <ErrorState error={listed.error} onRetry={listed.reload} />}
+      {listed.error !== null && <Fault error={listed.error} onRetry={listed.reload} />}
       {listed.data === null && listed.error === null && <Skeleton />}
       {listed.data && (
         <Rows rows={rows} total={listed.data.total_count} state={state} everything={listed.data.stats.total_clusters} />
@@ -242,15 +241,6 @@ function Collections({ names }: { names: readonly string[] }) {
       ))}
     </span>
   );
-}
-
-/** Look again every while as long as something goes on. */
-function useRefresh(going: boolean, reload: () => void): void {
-  useEffect(() => {
-    if (!going) return;
-    const timer = setInterval(reload, REFRESH_MILLISECONDS);
-    return () => clearInterval(timer);
-  }, [going, reload]);
 }
 
 /** Fields to filter by: those that definitions have, and what stands in the metadata of those that are shown. */
