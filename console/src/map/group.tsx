@@ -157,7 +157,7 @@ function Deeds({ id, scene, group, onChanged }: Pick<Props, "id" | "scene" | "gr
   const siblings = scene.groups.value.all.filter((other) => other !== group && other.parent === group.parent && other.children.length === 0);
   return (
     <div class="row">
-      <Button icon="pin" aria-pressed={pinned} onClick={() => void pin()}>
+      <Button icon="pin" aria-pressed={pinned} disabled={data === null} onClick={() => void pin()}>
         {pinned ? "Pinned" : "Pin"}
       </Button>
       {group.children.length === 0 && siblings.length > 0 && (
