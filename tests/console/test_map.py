@@ -207,7 +207,7 @@ def test_a_rename_shows_at_once_and_is_kept(page: Page, digits: Service) -> None
     expect(panel.locator("h2")).to_have_text("<b>ours</b>")
     expect(name_of(page, "<b>ours</b>")).to_be_visible()
     assert group_of(digits, "<b>ours</b>")["cluster_id"] == identity
-    panel.get_by_role("button", name="Pin").click()
+    panel.get_by_role("button", name="Pin", exact=True).click()
     expect(panel.get_by_role("button", name="Pinned")).to_be_visible()
     with digits.client() as client:
         assert client.get(f"/v1/clusters/flat/groups/{identity}").json()["pinned"] is True
