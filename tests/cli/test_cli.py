@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import Service
+from coterie.store.schema import HEAD
 
 ROWS = [[float(number % 3 * 20), float(number)] for number in range(60)]
 
