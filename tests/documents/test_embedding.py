@@ -394,6 +394,7 @@ def test_a_run_says_what_it_left_out(
     assert run["num_points"] == 12
     (warning,) = run["warnings"]
     assert warning.startswith(f"2 documents of {identity} have no vector '{CLIP}' yet and were left out")
+    assert "run again with the mode 'full'" in warning
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from PIL import Image
 
 from coterie.features import fetching, images
 from coterie.features.fetching import BadImage, ImageSource, hosts_of
-from coterie.features.images import decode, prepare
+from coterie.features.images import ImageEncoder, decode, prepare
 from coterie.features.manifest import ImageTower
-from tiny import data_uri
+from coterie.features.models import open_model
+from tiny import data_uri, two_towers
 
 RED = (250, 5, 5)
 CONTENT = base64.b64decode(data_uri(RED).partition(",")[2])
@@ -130,6 +132,22 @@ def test_whatever_a_decoder_trips_over_is_the_images_fault(monkeypatch: pytest.M
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", damaged)
     with pytest.raises(BadImage, match="unpack requires"):
         decode(CONTENT)
+
+
+def test_an_image_that_memory_does_not_hold_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = ImageEncoder(open_model([two_towers(tmp_path)], None, "folder"))
+    given = [data_uri(RED), data_uri(RED, (21, 31)), data_uri(RED)]
+
+    def full(content: bytes) -> Image.Image:
+        image = decode(content)
+        if image.size == (21, 31):
+            raise MemoryError
+        return image
+
+    monkeypatch.setattr(images, "decode", full)
+    found, failed = encoder.encode(given, ImageSource())
+    assert failed == {1: "the image takes more memory than there is"}
+    assert found.any(axis=1).tolist() == [True, False, True]
 
 
 @pytest.mark.parametrize("size", [(1, 30_000_000), (30_000_000, 1), (3, 7), (1, 1)])
