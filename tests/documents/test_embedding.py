@@ -1,5 +1,6 @@
 """Vectors that the service makes: of which documents, when, how often, and what becomes of those that can have none."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from conftest import Service, wait_for_task
 from coterie.api.context import Services
 from coterie.documents import making
 from coterie.documents.embedding import Embedding
+from coterie.documents.upkeep import sweep_folders
 from coterie.documents.waiting import JOB
 from coterie.features import stages
 from coterie.features.texts import TextEncoder
@@ -267,6 +269,35 @@ def test_a_job_that_is_cut_off_goes_on_and_embeds_none_twice(
 
 
 @pytest.mark.usefixtures("models")
+def test_each_attempt_has_a_folder_of_its_own_and_a_long_job_keeps_its_one(
+    client: TestClient, services: Services, work: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "CHUNK", 2)
+    monkeypatch.setattr("coterie.documents.embedding.CHUNK", 2)
+    folder = services.settings.scratch_dir / f"embed-{collection(client)}"
+    folder.mkdir()
+    write(client, *TITLES)
+    embed, used = stages.embed, list[str]()
+
+    def late(*given: Any, **named: Any) -> Any:
+        """A stage before which a child of a dead worker writes, and a day passes for the folder."""
+        for name in ("", *used):
+            if (folder / name).is_dir():
+                np.save(folder / name / "vectors.npy", np.zeros((2, 8), np.float32))
+        used.append(Path(named["folder"]).name)
+        sweep_folders(services)
+        found = embed(*given, **named)
+        os.utime(folder, (0, 0))
+        return found
+
+    monkeypatch.setattr(stages, "embed", late)
+    assert counts(work()) == {"embedded": 4, "reused": 1}
+    assert len(set(used)) == len(used) > 1
+    assert np.linalg.norm(vectors(client, "d0", "d1", "d2", "d3", "d4"), axis=1).min() > 0.9
+    assert not folder.exists()
+
+
+@pytest.mark.usefixtures("models")
 def test_what_is_written_meanwhile_is_not_lost(
     client: TestClient, services: Services, work: Callable[..., Any]
 ) -> None:
@@ -363,6 +394,7 @@ def test_a_run_says_what_it_left_out(
     assert run["num_points"] == 12
     (warning,) = run["warnings"]
     assert warning.startswith(f"2 documents of {identity} have no vector '{CLIP}' yet and were left out")
+    assert "run again with the mode 'full'" in warning
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 import base64
 import io
+import struct
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +14,10 @@ from PIL import Image
 
 from coterie.features import fetching, images
 from coterie.features.fetching import BadImage, ImageSource, hosts_of
-from coterie.features.images import decode, prepare
+from coterie.features.images import ImageEncoder, decode, prepare
 from coterie.features.manifest import ImageTower
-from tiny import data_uri
+from coterie.features.models import open_model
+from tiny import data_uri, two_towers
 
 RED = (250, 5, 5)
 CONTENT = base64.b64decode(data_uri(RED).partition(",")[2])
@@ -107,6 +110,50 @@ def test_images_are_upright_and_in_colour() -> None:
     held.save(rotated, "JPEG", exif=turned)
     assert (decode(content.getvalue()).mode, decode(content.getvalue()).size) == ("RGB", (4, 2))
     assert decode(rotated.getvalue()).size == (2, 4)
+
+
+def test_damaged_camera_data_is_ignored() -> None:
+    held, orientation = Image.new("RGB", (4, 2), RED), Image.Exif()
+    orientation[0x0112] = 6
+    orientation[0x011A] = 2.5
+    whole = orientation.tobytes()
+    sizes = set()
+    for at in range(6, len(whole)):
+        content = io.BytesIO()
+        held.save(content, "PNG", exif=whole[:at] + b"\xff" + whole[at + 1 :])
+        sizes.add(decode(content.getvalue()).size)
+    assert sizes == {(4, 2), (2, 4)}
+
+
+def test_whatever_a_decoder_trips_over_is_the_images_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(*_: object) -> None:
+        raise struct.error("unpack requires a buffer of 4 bytes")
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", damaged)
+    with pytest.raises(BadImage, match="unpack requires"):
+        decode(CONTENT)
+
+
+def test_an_image_that_memory_does_not_hold_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = ImageEncoder(open_model([two_towers(tmp_path)], None, "folder"))
+    given = [data_uri(RED), data_uri(RED, (21, 31)), data_uri(RED)]
+
+    def full(content: bytes) -> Image.Image:
+        image = decode(content)
+        if image.size == (21, 31):
+            raise MemoryError
+        return image
+
+    monkeypatch.setattr(images, "decode", full)
+    found, failed = encoder.encode(given, ImageSource())
+    assert failed == {1: "the image takes more memory than there is"}
+    assert found.any(axis=1).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("size", [(1, 30_000_000), (30_000_000, 1), (3, 7), (1, 1)])
+def test_no_image_is_scaled_beyond_what_the_model_sees(size: tuple[int, int]) -> None:
+    tower = ImageTower(model="m", size=(224, 160))
+    assert prepare(Image.new("RGB", size), tower).shape == (3, 160, 224)
 
 
 def test_pixels_are_what_the_manifest_says() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from coterie.features import models
+from coterie.features import models, texts
 from coterie.features.adding import Sources, add_model
 from coterie.features.hub import Hub, fetch_files
 from coterie.features.manifest import FILE, BadModel
@@ -168,6 +168,47 @@ def test_a_model_is_replaced_only_when_asked_and_a_changed_file_is_noticed(tower
     with pytest.raises(BadModel, match=r"'text.onnx' .* not what its checksum says"):
         check_files(after)
     assert [each.name for each in folder.iterdir()] == ["clip_vit_b_32"]
+
+
+def test_a_model_that_cannot_be_replaced_stays(towers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "models"
+    add_model(folder, None, Sources(paths=[towers]), try_model)
+    before = find_model(folder, "clip_vit_b_32")
+    two_towers(towers, normalize=False)
+    rename = Path.rename
+
+    def refusing(path: Path, target: Path) -> Path:
+        if path.name == "model":
+            raise PermissionError("a scanner holds the file open")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refusing)
+    with pytest.raises(PermissionError):
+        add_model(folder, None, Sources(paths=[towers]), try_model, replace=True)
+    assert before is not None
+    assert find_model(folder, "clip_vit_b_32") == before
+    check_files(before)
+
+
+def test_of_a_text_only_what_can_count_is_cut_into_tokens_and_not_too_much_at_once(
+    towers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = open_model([towers], None, "folder")
+    given = ["red " * 5_000, "", "green " * 3, "blue " * 2_000, "green apple", "red"]
+    whole = TextEncoder(model).encode(given)
+    encoder = TextEncoder(model)
+    tokenizer, seen = encoder._tokenizer, list[list[int]]()
+
+    class Noting:
+        def encode_batch_fast(self, texts: list[str]) -> Any:
+            seen.append([len(text) for text in texts])
+            return tokenizer.encode_batch_fast(texts)
+
+    monkeypatch.setattr(encoder, "_tokenizer", Noting())
+    monkeypatch.setattr(texts, "TOKENIZED", 1_000)
+    assert (encoder.encode(given) == whole).all()
+    assert seen == [[1024], [0, 18, 1024], [11, 3]]
+    assert (encoder.encode(["red " * 16]) == whole[0]).all()
 
 
 @pytest.mark.parametrize("name", [".", "..", "../towers", "none"])

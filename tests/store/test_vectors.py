@@ -27,7 +27,11 @@ def test_the_first_writes_may_come_all_at_once(tmp_path: Path) -> None:
         assert (store.read(space, keys)[:, 0] == keys).all()
 
 
-def test_rows_are_found_by_key_until_they_are_deleted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("point_reads", [0, 1, 150, 5_000])
+def test_rows_are_found_by_key_until_they_are_deleted(
+    tmp_path: Path, point_reads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coterie.store.vectors.POINT_READS", point_reads)
     store = VectorStore(tmp_path)
     store.append(SPACE, *rows(10, 200))
     assert store.read(SPACE, np.array([17, 11]))[:, 0].tolist() == [17, 11]

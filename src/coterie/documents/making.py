@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -99,8 +100,8 @@ class Maker:
             vectors[: len(known)] = matrix
         failed: dict[str, str] = {}
         if new:
-            failed = self._compute(mapping, model, [contents.inputs[digest] for digest in new], begin, end)
-            vectors[len(known) :] = np.load(self.folder / "vectors.npy")
+            inputs = [contents.inputs[digest] for digest in new]
+            failed = self._compute(mapping, model, inputs, vectors[len(known) :], begin, end)
         place = {digest: at for at, digest in enumerate([*known, *new])}
         faults = {new[int(at)]: message for at, message in failed.items()}
         rows, digests, unseen = [], [], set(new)
@@ -115,24 +116,30 @@ class Maker:
         return Made(mapping, contents, rows, digests, vectors[[place[digest] for digest in digests]], {})
 
     def _compute(
-        self, mapping: FieldMapping, model: Model, inputs: Sequence[str], begin: float, end: float
+        self, mapping: FieldMapping, model: Model, inputs: Sequence[str], out: Matrix, begin: float, end: float
     ) -> dict[str, str]:
-        """Inputs to `vectors.npy` in the folder; by position why some have no vector."""
+        """The vectors of inputs (n) to `out` (n, d); by position why some have none.
+
+        They pass through a folder of this attempt alone: a worker that was taken for dead may have left a child that
+        still writes. As it comes and goes, the job's own folder never looks like what a crash left behind.
+        """
         settings = self.services.settings
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "inputs.json").write_bytes(orjson.dumps(inputs))
-        images = {"hosts": hosts_of(settings.image_hosts), "private_addresses": settings.image_private_addresses}
-        arguments = {
-            "folder": str(self.folder),
-            "models": str(settings.models_path),
-            "name": mapping.name,
-            "fingerprint": model.fingerprint,
-            "kind": mapping.kind,
-            "images": images,
-        }
-        failed: dict[str, str] = self.job.compute(
-            "embed", "coterie.features.stages:embed", arguments, begin=begin, end=end
-        )()
+        with TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as attempt:
+            (Path(attempt) / "inputs.json").write_bytes(orjson.dumps(inputs))
+            images = {"hosts": hosts_of(settings.image_hosts), "private_addresses": settings.image_private_addresses}
+            arguments = {
+                "folder": attempt,
+                "models": str(settings.models_path),
+                "name": mapping.name,
+                "fingerprint": model.fingerprint,
+                "kind": mapping.kind,
+                "images": images,
+            }
+            failed: dict[str, str] = self.job.compute(
+                "embed", "coterie.features.stages:embed", arguments, begin=begin, end=end
+            )()
+            out[:] = np.load(Path(attempt) / "vectors.npy")
         return failed
 
     def _store(self, made: Sequence[Made]) -> None:

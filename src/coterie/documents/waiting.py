@@ -109,7 +109,8 @@ def missing_advice(tx: Connection, without: Mapping[str, int], names: Sequence[s
         if without[row.id] and mapped & set(names):
             found.append(
                 f"{without[row.id]} documents of {row.id} have no vector '{names[-1]}' yet and were left out: wait for "
-                f"the task that makes them, or start it (POST /v1/collections/{row.id}/embed), and run again"
+                f"the task that makes them, or start it (POST /v1/collections/{row.id}/embed), and run again with the "
+                "mode 'full': a run with the mode 'assign' looks only at documents that came since the last run"
             )
     return found
 

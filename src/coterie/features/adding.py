@@ -85,8 +85,14 @@ def _copy(model: Model, target: Path) -> Manifest:
 
 def _publish(made: Path, target: Path, replace: bool) -> None:
     """Move a finished folder to its place, whole or not at all."""
-    if target.exists():
-        if not replace:
-            raise BadModel(f"model '{target.name}' is there already: --replace puts the new one in its place")
-        target.rename(made.parent / "old")
-    made.rename(target)
+    if not target.exists():
+        made.rename(target)
+        return
+    if not replace:
+        raise BadModel(f"model '{target.name}' is there already: --replace puts the new one in its place")
+    old = target.rename(made.parent / "old")
+    try:
+        made.rename(target)
+    except OSError:
+        old.rename(target)
+        raise

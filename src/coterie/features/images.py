@@ -51,7 +51,9 @@ class ImageEncoder:
                 return prepare(decode(source.load(given[at])), self._tower)
             except BadImage as error:
                 failed[at] = str(error)
-                return None
+            except MemoryError:
+                failed[at] = "the image takes more memory than there is"
+            return None
 
         with ThreadPoolExecutor(max(4, cores())) as threads:  # most of it is waiting, or work outside the interpreter
             for start in range(0, len(given), BATCH):
@@ -79,26 +81,42 @@ def decode(content: bytes) -> Image.Image:
             image = Image.open(io.BytesIO(content), formats=FORMATS)
             if image.width * image.height > MAX_PIXELS:
                 raise BadImage(f"the image has {image.width} x {image.height} pixels; the limit is {MAX_PIXELS} in all")
-            return ImageOps.exif_transpose(image).convert("RGB")
+            image.load()
+            return _upright(image).convert("RGB")
+    except (BadImage, MemoryError):
+        raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise BadImage(f"the image has more than {MAX_PIXELS} pixels") from error
     except UnidentifiedImageError as error:
         raise BadImage(f"this is no image of a known format ({', '.join(FORMATS)})") from error
-    except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
+    except Exception as error:  # damaged files raise whatever the decoder trips over
         raise BadImage(f"the image cannot be decoded: {str(error)[:200]}") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """A loaded image as its camera says; as it is where what the camera says is damaged."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 the parser of EXIF raises whatever it trips over: struct.error, TypeError, ...
+        return image
 
 
 def prepare(image: Image.Image, tower: ImageTower) -> NDArray[np.float32]:
     """An image as the model takes it: (3, height, width), or (height, width, 3) with the layout NHWC."""
     width, height = tower.size
-    how = _FILTERS[tower.interpolation]
-    if tower.resize == "shortest":
-        ratio = max(width / image.width, height / image.height)
-        size = (max(width, round(image.width * ratio)), max(height, round(image.height * ratio)))
-        left, top = (size[0] - width) // 2, (size[1] - height) // 2
-        image = image.resize(size, how).crop((left, top, left + width, top + height))
-    else:
-        image = image.resize((width, height), how)
+    box = _middle(image, width, height) if tower.resize == "shortest" else None
+    image = image.resize((width, height), _FILTERS[tower.interpolation], box)
     mean, std = np.array(tower.mean, np.float32), np.array(tower.std, np.float32)
     pixels: NDArray[np.float32] = (np.asarray(image, np.float32) * np.float32(tower.scale) - mean) / std
     return pixels.transpose(2, 0, 1) if tower.layout == "NCHW" else pixels
+
+
+def _middle(image: Image.Image, width: int, height: int) -> tuple[float, float, float, float]:
+    """The largest part of an image in its middle that has the shape `width` x `height`: only what will be seen is
+    scaled, for a narrow image as a whole would grow to gigabytes."""
+    ratio = max(width / image.width, height / image.height)
+    across, down = min(image.width, width / ratio), min(image.height, height / ratio)
+    left, top = (image.width - across) / 2, (image.height - down) / 2
+    return left, top, min(left + across, image.width), min(top + down, image.height)

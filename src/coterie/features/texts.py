@@ -3,13 +3,12 @@
 A batch is padded to its longest text: of texts in order of length little is padding, and of long ones fewer go at once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from coterie.features.manifest import BadModel
 from coterie.features.models import Model
@@ -21,10 +20,15 @@ BATCH = 32
 TOKENS = 4_096
 """Tokens of a batch, at most: what a longer one would save in calls it loses in the processor's caches."""
 
-TOKENIZED = 1_024
-"""Texts that are cut into tokens at once: bounds the memory beside the result."""
+TOKENIZED = 1_000_000
+"""Characters of the texts that are cut into tokens at once: the tokenizer takes some 75 bytes for each."""
+
+CHARACTERS = 64
+"""Of a text, for each token that the model takes; what comes after is not looked at. Words have five or so: only a text
+with long runs of blanks, or of what is no text, can lose tokens that the model would have seen."""
 
 Report = Callable[[float], None]
+Tokens = NDArray[np.int64]
 
 
 class TextEncoder:
@@ -47,27 +51,30 @@ class TextEncoder:
     def encode(self, texts: Sequence[str], report: Report = lambda share: None) -> Matrix:
         """The vectors (n, d) of texts, whatever their order. Raises BadModel."""
         found = np.zeros((len(texts), self._manifest.dimensions), np.float32)
-        encodings = [each for part in _parts(texts, TOKENIZED) for each in self._tokenize(part)]
+        tokens = [ids for part in _parts(self._cut(texts), TOKENIZED) for ids in self._tokenize(part)]
         done = 0
-        for rows in batches([len(each.ids) for each in encodings]):
-            found[rows] = self._run([encodings[row] for row in rows])
+        for rows in batches([len(ids) for ids in tokens]):
+            found[rows] = self._run([tokens[row] for row in rows])
             done += len(rows)
             report(done / len(texts))
         return found
 
-    def _tokenize(self, texts: Sequence[str]) -> list[Encoding]:
-        prefix = self._tower.prefix
-        encodings: list[Encoding] = self._tokenizer.encode_batch_fast([prefix + text for text in texts])
-        return encodings
+    def _cut(self, texts: Iterable[str]) -> Iterator[str]:
+        longest = CHARACTERS * self._tower.max_tokens
+        return (self._tower.prefix + text[:longest] for text in texts)
 
-    def _run(self, encodings: Sequence[Encoding]) -> Matrix:
-        longest = max(len(each.ids) for each in encodings)
+    def _tokenize(self, texts: Sequence[str]) -> list[Tokens]:
+        """Of each text its tokens; an encoding would also hold those beyond the model's limit."""
+        return [np.array(each.ids, np.int64) for each in self._tokenizer.encode_batch_fast(texts)]
+
+    def _run(self, tokens: Sequence[Tokens]) -> Matrix:
+        longest = max(len(ids) for ids in tokens)
         width = self._tower.max_tokens if self._tower.padding == "max" else max(longest, 1)
-        ids = np.full((len(encodings), width), self._tower.pad_id, np.int64)
+        ids = np.full((len(tokens), width), self._tower.pad_id, np.int64)
         mask = np.zeros_like(ids)
-        for row, each in enumerate(encodings):
-            ids[row, : len(each.ids)] = each.ids
-            mask[row, : len(each.ids)] = 1
+        for row, own in enumerate(tokens):
+            ids[row, : len(own)] = own
+            mask[row, : len(own)] = 1
         given: dict[str, NDArray[Any]] = {"input_ids": ids, "attention_mask": mask}
         given["token_type_ids"], given["position_ids"] = np.zeros_like(ids), np.arange(width)[None].repeat(len(ids), 0)
         output = self._session.run(given)
@@ -84,6 +91,14 @@ def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         start += size
 
 
-def _parts(texts: Sequence[str], size: int) -> Iterator[list[str]]:
-    for _, part in groupby(enumerate(texts), lambda each: each[0] // size):
-        yield [text for _, text in part]
+def _parts(texts: Iterable[str], characters: int) -> Iterator[list[str]]:
+    """Texts in their order, in lists that end with the text that fills them."""
+    part, size = list[str](), 0
+    for text in texts:
+        part.append(text)
+        size += 1 + len(text)
+        if size >= characters:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part

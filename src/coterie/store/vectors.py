@@ -32,9 +32,9 @@ Matrix = NDArray[np.float32]
 SCAN_ROWS = 8192
 """Rows of a batch while reading: bounds the memory beside the result."""
 
-POINT_READS = 64
-"""Up to so many keys are looked up by a filter; more are found in one scan."""
-
+POINT_READS = 5_000
+"""Up to so many keys are looked up by a filter, which reads the keys of all rows but only the vectors that are wanted:
+2,000 of 200,000 (of 384 numbers) took 0.06 s, and a scan of all 0.4 s. More are found in such a scan."""
 
 APPEND_TRIES = 20
 DELETED_AT_ONCE = 5_000
