@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
@@ -168,3 +169,54 @@ def test_parameters_that_cannot_be_honoured_are_refused_by_name(client: TestClie
     answer = client.post("/v1/clusters", json=body)
     assert answer.status_code == 422
     assert "tools" in answer.text
+
+
+def test_a_pin_that_is_set_while_a_run_is_under_way_holds(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_collection(client)
+    cluster = add_cluster(client, vector_config=KMEANS)["cluster_id"]
+    run_here(client, services, monkeypatch, cluster)
+    apples = groups_of(client, cluster)["apple"]["cluster_id"]
+    group = f"/v1/clusters/{cluster}/groups/{apples}"
+
+    def pinning(name: str, do: Any) -> Any:
+        done = do()
+        if name == "members":
+            assert client.patch(group, json={"pinned": True}).status_code == 200
+        return done
+
+    run_here(client, services, monkeypatch, cluster, pinning, llm_labeling={"enabled": True})
+    assert set(groups_of(client, cluster)) == {"apple", "All rivers", "All pianos"}
+    shown = client.get(group).json()
+    assert (shown["label"], shown["label_source"], shown["pinned"]) == ("apple", "keywords", True)
+    assert len(shown["history"]) == 1
+
+
+def test_a_step_that_was_killed_while_it_wrote_is_done_again(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_collection(client)
+    cluster = add_cluster(client, vector_config=KMEANS)["cluster_id"]
+    save = np.save
+
+    class Killed(BaseException):
+        """Ends a step as a signal does."""
+
+    def torn(file: Any, array: Any) -> None:
+        if array.dtype == np.int64 and "order.npy" in str(getattr(file, "name", file)):
+            with open(getattr(file, "name", file), "wb") as half:
+                half.write(b"half")
+            raise Killed
+        save(file, array)
+
+    def killed(name: str, do: Any) -> Any:
+        if name == "members":
+            monkeypatch.setattr("numpy.save", torn)
+            with pytest.raises(Killed):
+                do()
+            monkeypatch.setattr("numpy.save", save)
+        return do()
+
+    run_here(client, services, monkeypatch, cluster, killed)
+    assert set(groups_of(client, cluster)) == set(WORDS)
