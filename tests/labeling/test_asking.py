@@ -81,7 +81,7 @@ def test_a_provider_may_say_when_as_a_date(said_so: str, least: float) -> None:
 
 def test_answers_are_asked_for_unpacked_and_packed_ones_are_not_unpacked() -> None:
     packed = Answered(gzip.compress(named("Fruit").body), headers={"Content-Encoding": "gzip"})
-    with asking(lambda *_: packed) as (asker, server, _), pytest.raises(Unlabelled, match="too much|broke off"):
+    with asking(lambda *_: packed) as (asker, server, _), pytest.raises(Unlabelled, match="too much"):
         asker.ask(SUBJECT)
     assert server.headers[0]["accept-encoding"] == "identity"
 

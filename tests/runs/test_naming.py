@@ -94,7 +94,9 @@ def test_a_step_that_is_repeated_asks_for_the_rest(
     assert shown["llm_labeling_usage"]["labeled"] == 3
 
 
-@pytest.mark.parametrize("how", ["refused", "budget", "off", "unknown provider", "nobody"])
+@pytest.mark.parametrize(
+    "how", ["refused", "budget", "late", "off", "unknown provider", "nobody", "no key", "no ascii", "no port", "no end"]
+)
 def test_without_answers_the_labels_are_keywords_and_the_run_says_why(
     client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, server: Server, how: str
 ) -> None:
@@ -104,6 +106,11 @@ def test_without_answers_the_labels_are_keywords_and_the_run_says_why(
         "off": {"labeling": "keywords"},
         "unknown provider": {},
         "nobody": {"openai_base_url": None, "openai_api_key": None},
+        "late": {"labeling_step_seconds": 0},
+        "no key": {"openai_api_key": SecretStr("")},
+        "no ascii": {"openai_api_key": SecretStr("schlüssel")},
+        "no port": {"openai_base_url": "http://localhost:port/v1"},
+        "no end": {"openai_base_url": "http://[::1/v1"},
     }[how]
     object.__setattr__(services, "settings", services.settings.model_copy(update=changes))
     add_collection(client)
@@ -126,6 +133,11 @@ def test_without_answers_the_labels_are_keywords_and_the_run_says_why(
         "off": "",
         "unknown provider": "'google' is not configured",
         "nobody": "no language model is configured",
+        "late": "3 groups: not asked: the time for labels is over",
+        "no key": "the key of 'openai' is none",
+        "no ascii": "COTERIE_OPENAI_API_KEY",
+        "no port": "check its base URL and key",
+        "no end": "check its base URL and key",
     }[how]
     assert wanted in said
     assert (said == "") == (how == "off")
@@ -144,6 +156,29 @@ def test_groups_by_attributes_keep_their_values_and_get_summaries(
     groups = groups_of(client, cluster)
     assert set(groups) == {"0", "1", "2"}
     assert groups["0"]["summary"] == "All about it."
+    assert len(server.asked) == 3
+
+
+def test_a_group_and_the_only_one_in_it_are_asked_about_once_each_for_good(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    add_collection(client)
+    attributes = {"attributes": ["group", "text"], "hierarchical_grouping": True}
+    by_attributes = {"cluster_type": "attribute", "vector_config": None, "attribute_config": attributes}
+    cluster = add_cluster(client, llm_labeling={"enabled": True}, **by_attributes)["cluster_id"]
+    run_here(client, services, monkeypatch, cluster)
+    assert len(server.asked) == 6
+    run_here(client, services, monkeypatch, cluster)
+    assert len(server.asked) == 6
+    kept = next(services.settings.artifacts_dir.rglob("labels.jsonl")).read_bytes().splitlines()
+    assert len({json.loads(line)["key"] for line in kept}) == 6
+
+
+@pytest.mark.parametrize("url", ["http://host:port/v1", "http://[::1/v1", "http://:80/v1", "http://host:99999/v1"])
+def test_a_base_url_that_is_none_is_refused_by_the_settings(url: str) -> None:
+    for name in ("openai_base_url", "google_base_url"):
+        with pytest.raises(ValueError, match="must be a URL such as"):
+            Settings.model_validate({name: url})
 
 
 def test_a_run_may_ask_for_other_labels_than_its_definition(
