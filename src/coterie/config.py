@@ -1,14 +1,30 @@
 """Settings: every value can be given as `COTERIE_…` in the environment, and most as an option of the CLI."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 KIB = 1024
 MIB = 1024 * KIB
 _URL = r"^https?://[^\s@]+$"
+
+
+def _with_port(url: str | None) -> str | None:
+    """A URL whose host and port are ones. Raises ValueError."""
+    try:
+        parts = urlsplit(url or "http://localhost")
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("must be a URL such as http://localhost:8000/v1, with a port from 1 to 65535 or none")
+    return url
+
+
+BaseUrl = Annotated[str, AfterValidator(_with_port)]
 
 
 class Settings(BaseSettings):
@@ -83,7 +99,7 @@ class Settings(BaseSettings):
     labeling: Literal["auto", "keywords"] = Field(
         "auto", description="keywords: no language model is asked for labels, whatever else is set."
     )
-    openai_base_url: str | None = Field(
+    openai_base_url: BaseUrl | None = Field(
         None,
         pattern=_URL,
         validation_alias=AliasChoices("COTERIE_OPENAI_BASE_URL", "OPENAI_BASE_URL"),
@@ -95,7 +111,7 @@ class Settings(BaseSettings):
         description="The key for it; a server of your own may need none.",
     )
     openai_model: str = Field("gpt-4.1-mini", description="The model where `llm_labeling` names none.")
-    google_base_url: str = Field(
+    google_base_url: BaseUrl = Field(
         "https://generativelanguage.googleapis.com/v1beta/openai/",
         pattern=_URL,
         description="Google's endpoint of the same kind.",

@@ -1,5 +1,6 @@
 """Asking a server that misbehaves in every way: what a group gets, and what is said about it."""
 
+import gzip
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -66,6 +67,23 @@ def test_a_provider_that_is_busy_is_asked_again_when_it_says() -> None:
         assert asker.ask(SUBJECT).label == "Fruit"
     assert 7 <= clock.pauses[0] <= 8
     assert MOST_RETRY_AFTER <= clock.pauses[1] <= MOST_RETRY_AFTER + 1
+
+
+@pytest.mark.parametrize(
+    ("said_so", "least"), [("Wed, 21 Oct 2099 07:28:00 GMT", MOST_RETRY_AFTER), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)]
+)
+def test_a_provider_may_say_when_as_a_date(said_so: str, least: float) -> None:
+    busy = [refused(429, **{"Retry-After": said_so}), named("Fruit")]
+    with asking(lambda number, _: busy[number]) as (asker, _, clock):
+        assert asker.ask(SUBJECT).label == "Fruit"
+    assert [least <= pause <= least + 1 for pause in clock.pauses] == [True]
+
+
+def test_answers_are_asked_for_unpacked_and_packed_ones_are_not_unpacked() -> None:
+    packed = Answered(gzip.compress(named("Fruit").body), headers={"Content-Encoding": "gzip"})
+    with asking(lambda *_: packed) as (asker, server, _), pytest.raises(Unlabelled, match="too much"):
+        asker.ask(SUBJECT)
+    assert server.headers[0]["accept-encoding"] == "identity"
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,8 @@ def test_a_label_is_told_apart_by_a_keyword_or_a_number() -> None:
     assert told_apart("Fruit", ["fruit", "apple"], set()) == "Fruit"
     assert told_apart("Fruit", ["fruit", "apple"], {"fruit"}) == "Fruit (apple)"
     assert told_apart("Fruit", [], {"fruit", "fruit (2)"}) == "Fruit (3)"
+    assert told_apart("x" * 80, ["apple"], {"x" * 80}, 80) == "x" * 71 + "… (apple)"
+    assert len(told_apart("x" * 80, [], {"x" * 80}, 80)) <= 80
 
 
 WORDS = st.lists(st.text(min_size=1, max_size=300), max_size=6)

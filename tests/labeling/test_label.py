@@ -4,6 +4,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def label(
     model: Told,
     groups: Sequence[Subject],
     known: dict[str, Answer] | None = None,
-    taken: Sequence[str] = (),
+    taken: Sequence[tuple[str, str]] = (),
     tick: Callable[[float], None] = lambda done: None,
 ) -> tuple[Outcome, dict[str, Answer]]:
     asker = Asker(model, Options(enabled=True), Budget(10**9), pause=lambda seconds: None)
@@ -81,9 +82,34 @@ def test_a_label_that_clashes_is_asked_for_again_and_then_told_apart() -> None:
 
 def test_known_labels_and_those_of_people_go_first() -> None:
     model = Told(lambda asked: json.dumps({"label": "FRUIT"}))
-    outcome, _ = label(model, subjects(2), {"cl_1": Answer(label="Fruit")}, ["Berries"])
+    outcome, _ = label(model, subjects(2), {"cl_1": Answer(label="Fruit")}, [("cl_9", "Berries")])
     assert outcome.answers["cl_1"].label == "Fruit"
     assert outcome.answers["cl_0"].label == "FRUIT (word0)"
+
+
+def test_a_group_does_not_clash_with_itself_nor_one_that_stays_with_any() -> None:
+    groups = [*subjects(2), replace(subjects(3)[2], stays=True)]
+    model = Told(lambda asked: json.dumps({"label": "Fruit" if "document 1" not in asked else "Boats"}))
+    outcome, _ = label(model, groups, taken=[("cl_0", "fruit"), ("cl_2", "Berries")])
+    assert [outcome.answers[f"cl_{n}"].label for n in range(3)] == ["Fruit", "Boats", "Fruit"]
+    assert len(model.asked) == 3
+
+
+def test_labels_that_are_told_apart_are_answers_still() -> None:
+    outcome, _ = label(Told(lambda asked: json.dumps({"label": "x" * 80})), subjects(3))
+    assert all(Answer.model_validate(each.model_dump()) == each for each in outcome.answers.values())
+
+
+def test_a_client_that_fails_in_its_own_way_is_given_up_like_others() -> None:
+    def fail(asked: str) -> str:
+        raise UnicodeEncodeError("ascii", "sk-secret", 0, 1, "no")
+
+    model = Told(fail)
+    outcome, _ = label(model, subjects(50))
+    assert outcome.answers == {}
+    assert "UnicodeEncodeError" in outcome.errors[-1]
+    assert "secret" not in " ".join(outcome.errors)
+    assert len(model.asked) < 50
 
 
 @settings(deadline=None, max_examples=25)
@@ -94,7 +120,7 @@ def test_labels_are_unique_whatever_the_model_says(labels: list[str], taken: set
     def answer(asked: str) -> str:
         return json.dumps({"label": labels[int(re.findall(r"document (\d+)", asked)[0])]})
 
-    outcome, _ = label(Told(answer), groups, taken=sorted(taken))
+    outcome, _ = label(Told(answer), groups, taken=[("cl_99", each) for each in sorted(taken)])
     folded = [each.label.casefold() for each in outcome.answers.values()]
     assert len(folded) == len(set(folded)) == len(labels)
     assert not taken & set(folded)

@@ -109,6 +109,14 @@ def test_what_fits_nowhere_gathers_until_it_is_a_group(namespace: httpx.Client, 
     assert not groups(namespace, cluster)["cl_3"]["proposed"]
 
 
+def test_a_proposed_group_gets_no_label_that_someone_gave(namespace: httpx.Client, cluster: str) -> None:
+    namespace.patch(f"/v1/clusters/{cluster}/groups/cl_1", json={"label": "Ocean"})
+    put(namespace, "ocean", (60, 60), range(20))
+    assert assigned(namespace, cluster)["groups_proposed"] == 1
+    labels = [group["label"] for group in groups(namespace, cluster).values()]
+    assert labels == ["apple", "Ocean", "piano", "ocean (2)"]
+
+
 def test_a_pool_that_is_only_scattered_proposes_nothing(namespace: httpx.Client, cluster: str) -> None:
     for number in range(30):
         put(namespace, f"odd{number}", (300 + 70 * (number % 6), 300 + 70 * (number // 6)), range(1))

@@ -3,8 +3,10 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
@@ -93,7 +95,9 @@ def test_a_step_that_is_repeated_asks_for_the_rest(
     assert shown["llm_labeling_usage"]["labeled"] == 3
 
 
-@pytest.mark.parametrize("how", ["refused", "budget", "off", "unknown provider", "nobody"])
+@pytest.mark.parametrize(
+    "how", ["refused", "budget", "late", "off", "unknown provider", "nobody", "no key", "no ascii", "no port", "no end"]
+)
 def test_without_answers_the_labels_are_keywords_and_the_run_says_why(
     client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, server: Server, how: str
 ) -> None:
@@ -103,6 +107,11 @@ def test_without_answers_the_labels_are_keywords_and_the_run_says_why(
         "off": {"labeling": "keywords"},
         "unknown provider": {},
         "nobody": {"openai_base_url": None, "openai_api_key": None},
+        "late": {"labeling_step_seconds": 0},
+        "no key": {"openai_api_key": SecretStr("")},
+        "no ascii": {"openai_api_key": SecretStr("schlüssel")},
+        "no port": {"openai_base_url": "http://localhost:port/v1"},
+        "no end": {"openai_base_url": "http://[::1/v1"},
     }[how]
     object.__setattr__(services, "settings", services.settings.model_copy(update=changes))
     add_collection(client)
@@ -125,6 +134,11 @@ def test_without_answers_the_labels_are_keywords_and_the_run_says_why(
         "off": "",
         "unknown provider": "'google' is not configured",
         "nobody": "no language model is configured",
+        "late": "3 groups: not asked: the time for labels is over",
+        "no key": "the key of 'openai' is none",
+        "no ascii": "COTERIE_OPENAI_API_KEY",
+        "no port": "check its base URL and key",
+        "no end": "check its base URL and key",
     }[how]
     assert wanted in said
     assert (said == "") == (how == "off")
@@ -143,6 +157,29 @@ def test_groups_by_attributes_keep_their_values_and_get_summaries(
     groups = groups_of(client, cluster)
     assert set(groups) == {"0", "1", "2"}
     assert groups["0"]["summary"] == "All about it."
+    assert len(server.asked) == 3
+
+
+def test_a_group_and_the_only_one_in_it_are_asked_about_once_each_for_good(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    add_collection(client)
+    attributes = {"attributes": ["group", "text"], "hierarchical_grouping": True}
+    by_attributes = {"cluster_type": "attribute", "vector_config": None, "attribute_config": attributes}
+    cluster = add_cluster(client, llm_labeling={"enabled": True}, **by_attributes)["cluster_id"]
+    run_here(client, services, monkeypatch, cluster)
+    assert len(server.asked) == 6
+    run_here(client, services, monkeypatch, cluster)
+    assert len(server.asked) == 6
+    kept = next(services.settings.artifacts_dir.rglob("labels.jsonl")).read_bytes().splitlines()
+    assert len({json.loads(line)["key"] for line in kept}) == 6
+
+
+@pytest.mark.parametrize("url", ["http://host:port/v1", "http://[::1/v1", "http://:80/v1", "http://host:99999/v1"])
+def test_a_base_url_that_is_none_is_refused_by_the_settings(url: str) -> None:
+    for name in ("openai_base_url", "google_base_url"):
+        with pytest.raises(ValueError, match="must be a URL such as"):
+            Settings.model_validate({name: url})
 
 
 def test_a_run_may_ask_for_other_labels_than_its_definition(
@@ -168,3 +205,54 @@ def test_parameters_that_cannot_be_honoured_are_refused_by_name(client: TestClie
     answer = client.post("/v1/clusters", json=body)
     assert answer.status_code == 422
     assert "tools" in answer.text
+
+
+def test_a_pin_that_is_set_while_a_run_is_under_way_holds(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_collection(client)
+    cluster = add_cluster(client, vector_config=KMEANS)["cluster_id"]
+    run_here(client, services, monkeypatch, cluster)
+    apples = groups_of(client, cluster)["apple"]["cluster_id"]
+    group = f"/v1/clusters/{cluster}/groups/{apples}"
+
+    def pinning(name: str, do: Any) -> Any:
+        done = do()
+        if name == "members":
+            assert client.patch(group, json={"pinned": True}).status_code == 200
+        return done
+
+    run_here(client, services, monkeypatch, cluster, pinning, llm_labeling={"enabled": True})
+    assert set(groups_of(client, cluster)) == {"apple", "All rivers", "All pianos"}
+    shown = client.get(group).json()
+    assert (shown["label"], shown["label_source"], shown["pinned"]) == ("apple", "keywords", True)
+    assert len(shown["history"]) == 1
+
+
+def test_a_step_that_was_killed_while_it_wrote_is_done_again(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_collection(client)
+    cluster = add_cluster(client, vector_config=KMEANS)["cluster_id"]
+    save = np.save
+
+    class Killed(BaseException):
+        """Ends a step as a signal does."""
+
+    def torn(file: Any, array: Any) -> None:
+        path = file if isinstance(file, Path) else Path(file.name)
+        if "order.npy" in path.name:
+            path.write_bytes(b"half")
+            raise Killed
+        save(file, array)
+
+    def killed(name: str, do: Any) -> Any:
+        if name == "members":
+            monkeypatch.setattr("numpy.save", torn)
+            with pytest.raises(Killed):
+                do()
+            monkeypatch.setattr("numpy.save", save)
+        return do()
+
+    run_here(client, services, monkeypatch, cluster, killed)
+    assert set(groups_of(client, cluster)) == set(WORDS)

@@ -140,6 +140,10 @@ class Asker:
         try:
             reply = self.model.complete(asked, schema(self.options))
             used = reply.tokens or prompt + len(reply.text) // CHARS_PER_TOKEN
+        except ProviderError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a client fails in ways of its own; its words may hold the key
+            raise ProviderError(f"the request could not be made ({type(error).__name__})") from None
         finally:
             self.budget.settle(taken, used)
         return reply

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 
 import httpx2
@@ -55,6 +56,7 @@ class Chat:
             base_url=provider.base_url or "https://api.openai.com/v1",
             max_retries=0,
             http_client=httpx2.Client(timeout=seconds, follow_redirects=False, event_hooks=hooks),
+            default_headers={"Accept-Encoding": "identity"},
         )
 
     def complete(self, messages: Sequence[Message], schema: dict[str, Any]) -> Reply:
@@ -133,6 +135,8 @@ class _Limited(httpx2.SyncByteStream):
 
 def _bounded(seconds: float) -> Callable[[httpx2.Response], None]:
     def bound(response: httpx2.Response) -> None:
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise _TooMuch  # what it is when unpacked has no limit; it was asked for as it is
         if isinstance(response.stream, httpx2.SyncByteStream):
             response.stream = _Limited(response.stream, time.monotonic() + seconds)
 
@@ -164,9 +168,11 @@ def _message_of(error: openai.APIStatusError) -> str:
 
 
 def _retry_after(response: httpx2.Response) -> float | None:
-    """Seconds, where the provider says them as a number."""
+    """Seconds, where the provider says them, as a number or as a date (RFC 9110, section 10.2.3)."""
+    said = response.headers.get("retry-after", "")
     try:
-        seconds = float(response.headers.get("retry-after", ""))
-    except ValueError:
+        date = parsedate_tz(said)
+        seconds = float(said) if date is None else mktime_tz(date) - time.time()
+    except (ValueError, OverflowError):
         return None
     return max(seconds, 0.0) if seconds == seconds else None

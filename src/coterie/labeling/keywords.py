@@ -9,7 +9,7 @@ documents hold no words is described by their most telling values in the same wa
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -65,8 +65,11 @@ def keywords_of(terms: Terms, parents: Sequence[int] = ()) -> list[list[str]]:
     parents = parents or [-1] * count
     names = list(terms.vocabulary)
     found: list[list[str]] = [[] for _ in range(count)]
+    children = defaultdict(list)
+    for group, parent in enumerate(parents):
+        children[parent].append(group)
     for level in _levels(parents):
-        members = {group: _below(group, parents) for group in level}
+        members = {group: _below(group, children) for group in level}
         words = _by_words(terms, members, names)
         values = _by_values(terms, members)
         for group in level:
@@ -89,13 +92,11 @@ def _levels(parents: Sequence[int]) -> list[list[int]]:
     return [level for level in (leaves, *branches.values()) if level]
 
 
-def _below(group: int, parents: Sequence[int]) -> list[int]:
+def _below(group: int, children: Mapping[int, Sequence[int]]) -> list[int]:
     """A group and all that are in it."""
     found = [group]
-    if group in parents:
-        for number, parent in enumerate(parents):
-            if parent == group:
-                found += _below(number, parents)
+    for at in found:
+        found += children.get(at, ())
     return found
 
 

@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from coterie.labeling.answers import Answer
+from coterie.labeling.answers import MAX_LABEL, Answer
 from coterie.labeling.asking import LATE, Asker, Stopped, Unlabelled
 from coterie.labeling.prompts import MAX_SHOWN, Subject, clean
 from coterie.labeling.unique import told_apart
@@ -25,6 +25,9 @@ class Tick(Protocol):
 
     def __call__(self, done: float) -> None: ...
 
+
+Owned = tuple[str, str]
+"""A group, and a label that it has whatever a model says."""
 
 Keep = Callable[[Subject, Answer], None]
 """Called with each answer as it comes, to be kept."""
@@ -42,14 +45,14 @@ class Outcome:
 def label_groups(
     subjects: Sequence[Subject],
     known: Mapping[str, Answer],
-    taken: Iterable[str],
+    taken: Iterable[Owned],
     asker: Asker,
     tick: Tick,
     keep: Keep,
     concurrency: int,
 ) -> Outcome:
     """Labels for groups, the most important first; of some the answers are `known`. No two get the same label, nor one
-    of those `taken`. Raises what `tick` raises, after requests under way were given up."""
+    of those `taken` by other groups. Raises what `tick` raises, after requests under way were given up."""
     outcome = Outcome({each.id: known[each.id] for each in subjects if each.id in known})
     outcome.reused = len(outcome.answers)
     failures: dict[str, str] = {}
@@ -62,7 +65,9 @@ def label_groups(
                 outcome.answers[subject.id] = found
             else:
                 failures[subject.id] = found
-        _tell_apart(pool, subjects, known, taken, asker, tick, keep, outcome.answers)
+        _tell_apart(
+            pool, [each for each in subjects if not each.stays], known, taken, asker, tick, keep, outcome.answers
+        )
     finally:
         asker.stop("it was given up")
         pool.shutdown(wait=False, cancel_futures=True)
@@ -107,28 +112,35 @@ def _tell_apart(
     pool: ThreadPoolExecutor,
     subjects: Sequence[Subject],
     known: Mapping[str, Answer],
-    taken: Iterable[str],
+    taken: Iterable[Owned],
     asker: Asker,
     tick: Tick,
     keep: Keep,
     answers: dict[str, Answer],
 ) -> None:
     """Groups whose label another one has are asked once more, that label shown; then a keyword tells them apart."""
-    used = {label.casefold(): label for label in taken}
+    used: dict[str, str] = {}
+    owners: defaultdict[str, set[str]] = defaultdict(set)
+    for owner, label in taken:
+        used[label.casefold()] = label
+        owners[label.casefold()].add(owner)
     clashing = []
     for subject in sorted(subjects, key=lambda each: each.id not in known):
         answer = answers.get(subject.id)
         if answer is None:
             continue
-        if answer.label.casefold() in used:
+        folded = answer.label.casefold()
+        if owners[folded] - {subject.id}:
             clashing.append(subject)
-        used.setdefault(answer.label.casefold(), answer.label)
+        else:
+            owners[folded].add(subject.id)
+        used.setdefault(folded, answer.label)
     shown = {each.id: _near(answers[each.id].label, used.values()) for each in clashing}
     again = [(each, shown[each.id]) for each in clashing if asker.stopped is None]
     second = dict(_by_id(_ask_all(pool, asker, again, tick, (0.9, 1.0))))
     for subject in clashing:
         answer = second.get(subject.id, answers[subject.id])
-        label = told_apart(answer.label, [*answer.keywords, *subject.keywords], used)
+        label = told_apart(answer.label, [*answer.keywords, *subject.keywords], used, MAX_LABEL)
         used[label.casefold()] = label
         answers[subject.id] = answer.model_copy(update={"label": label})
         keep(subject, answers[subject.id])

@@ -36,7 +36,8 @@ Message = dict[str, str]
 @dataclass(frozen=True)
 class Subject:
     """A group to be named: how many documents it has and what tells these from others (`members`), texts of some, its
-    keywords, the keywords of the groups nearest to it, and the label it has had so far, if a model gave it."""
+    keywords, the keywords of the groups nearest to it, the label it has had so far, if a model gave it, and whether
+    it `stays` with the label that it has whatever a model says."""
 
     id: str
     size: int
@@ -45,6 +46,7 @@ class Subject:
     keywords: tuple[str, ...] = ()
     neighbours: tuple[tuple[str, ...], ...] = ()
     before: str | None = None
+    stays: bool = False
 
 
 def messages(subject: Subject, options: Options, nonce: str, taken: Sequence[str] = ()) -> list[Message]:

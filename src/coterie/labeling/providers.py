@@ -1,5 +1,6 @@
 """Which language model labels are asked of: from the settings alone, never from a request."""
 
+import re
 from dataclasses import dataclass, field
 
 from coterie.config import Settings
@@ -39,11 +40,20 @@ def provider_of(settings: Settings, options: Options) -> Provider:
         found = known["openai"] or known["google"]
         if found is None:
             raise NoProvider(NO_PROVIDER)
-        return found
+        return _checked(found)
     named = known[options.provider]
     if named is None:
         raise NoProvider(f"'{options.provider}' is not configured, and {NO_PROVIDER}")
-    return named
+    return _checked(named)
+
+
+def _checked(provider: Provider) -> Provider:
+    if not re.fullmatch(r"[!-~]+", provider.key):
+        raise NoProvider(
+            f"the key of '{provider.name}' is none: it must be visible ASCII characters without spaces "
+            f"(COTERIE_{provider.name.upper()}_API_KEY)"
+        )
+    return provider
 
 
 def _openai(settings: Settings, options: Options) -> Provider | None:

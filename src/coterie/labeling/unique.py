@@ -21,21 +21,22 @@ def unique_labels(
     return labels
 
 
-def told_apart(label: str, words: Sequence[str], taken: Collection[str]) -> str:
-    """The label, or if it is among the folded ones `taken`, with a keyword that tells it apart, or else a number."""
+def told_apart(label: str, words: Sequence[str], taken: Collection[str], most: int = MAX_LABEL) -> str:
+    """The label, or if it is among the folded ones `taken`, with a keyword that tells it apart, or else a number; of
+    at most so many characters."""
     own = [word for word in words if word.casefold() not in label.casefold()]
-    return first_free((label, *(f"{cut(label, MAX_LABEL - len(word) - 3)} ({word})" for word in own)), taken)
+    return first_free((label, *(f"{cut(label, most - len(word) - 3)} ({word})" for word in own)), taken, most)
 
 
-def first_free(labels: Iterable[str], taken: Collection[str]) -> str:
+def first_free(labels: Iterable[str], taken: Collection[str], most: int = MAX_LABEL) -> str:
     """The first label that is free, none of those being so the first one with a number."""
     base = None
-    for label in map(cut, labels):
+    for label in (cut(each, most) for each in labels):
         if label.casefold() not in taken:
             return label
         base = base or label
     number = 2
-    while (label := f"{cut(base or 'group', MAX_LABEL - 10)} ({number})").casefold() in taken:
+    while (label := f"{cut(base or 'group', most - 10)} ({number})").casefold() in taken:
         number += 1
     return label
 

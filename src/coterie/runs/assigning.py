@@ -133,7 +133,8 @@ def write_assigned(
     terms = Terms(len(names) + len(fresh), fields_of(plan.llm_labeling))
     blocks = member_columns(services, tenant, files.folder, placed, terms)
     new = pa.concat_tables([MEMBERS.empty_table(), *(pa.table(dict(block), schema=MEMBERS) for block in blocks)])
-    rows += _proposed(files, labels, len(names), fresh, rows, terms)
+    taken = {*(row["label"] for row in rows), *known.given_labels().values()}
+    rows += _proposed(files, labels, len(names), fresh, rows, terms, taken)
     order = [row["cluster_id"] for row in rows]
     members, spans = _arranged(_kept(before), new, order)
     _count(rows, before, spans)
@@ -191,11 +192,12 @@ def _proposed(
     names: list[str],
     rows: list[dict[str, Any]],
     terms: Terms,
+    taken: set[str],
 ) -> list[dict[str, Any]]:
-    """The rows of new groups; what they share with the others is as these have it."""
+    """The rows of new groups, with none of the labels `taken`; what they share with the others is as these have it."""
     ids, _ = documents_of(files.folder)
     keywords = keywords_of(terms)[first:]
-    given = unique_labels(keywords, {row["label"] for row in rows})
+    given = unique_labels(keywords, taken)
     with np.load(files.folder / "proposed.npz") as held:
         made = {name: held[name] for name in ("centroids", "variances", "quantiles", "places")}
     distances = np.load(files.folder / "distances.npy")

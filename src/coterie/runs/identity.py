@@ -56,7 +56,8 @@ def remember(tx: Connection, run: Row[Any], found: Sequence[Mapping[str, Any]], 
         identity = each["cluster_id"]
         before = known.resources.get(identity)
         resource = {**(before or unheard_of(each, run.id, now)), "last_run_id": run.id, "last_seen_at": now}
-        if before is None or before["label"] != each["label"]:
+        pinned = before is not None and before["pinned"] and before["label"] is not None
+        if (before is None or before["label"] != each["label"]) and not pinned:  # it may be pinned since the run began
             resource.update(label=each["label"], label_source=each["label_source"])
             if not resource["label_given"]:  # what is shown stays a person's
                 shown = {"label": each["label"], "source": each["label_source"]}
@@ -74,9 +75,13 @@ def remember(tx: Connection, run: Row[Any], found: Sequence[Mapping[str, Any]], 
     return known
 
 
-def edits_of(known: Known, present: set[str]) -> dict[str, dict[str, str]]:
-    """What of that concerns a run whose groups are `present`, as the run keeps it."""
-    labels = {identity: label for identity, label in known.given_labels().items() if identity in present}
+def edits_of(known: Known, found: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """What of that concerns a run with the groups `found`, as the run keeps it: labels that were pinned while it was
+    under way are laid over its own like those that people gave."""
+    present = {each["cluster_id"]: each["label"] for each in found}
+    pinned = {name: known.resources[name]["label"] for name in present if known.is_pinned(name)}
+    labels = {name: label for name, label in pinned.items() if label != present[name]}
+    labels |= {identity: label for identity, label in known.given_labels().items() if identity in present}
     merged = {identity: into for identity, into in known.merged.items() if identity in present and into in present}
     return {"label_overrides": labels, "merged_groups": merged}
 

@@ -72,7 +72,9 @@ def named_by_values(found: Sequence[Mapping[str, Any]], known: Known) -> dict[st
         prefix = "cl_" if each["parent"] is None else f"{names[each['parent']]}_sub_"
         name = before.get(orjson.dumps(each["values"], option=orjson.OPT_SORT_KEYS))
         if name is None:
-            name = f"{prefix}{next(fresh.setdefault(prefix, count(known.free_number(prefix))))}"
+            if prefix not in fresh:  # looks through all that is known: once a prefix, not once a group
+                fresh[prefix] = count(known.free_number(prefix))
+            name = f"{prefix}{next(fresh[prefix])}"
         names[each["id"]] = name
     return names
 

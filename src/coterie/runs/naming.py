@@ -5,7 +5,8 @@ The file becomes an artifact of the run, and the next run asks only for groups t
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -13,20 +14,20 @@ from typing import Any
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 from pydantic import ValidationError
 from sqlalchemy import Row
 
 from coterie.api.context import Services, Tenant
 from coterie.jobs.job import Job
 from coterie.labeling.answers import Answer
-from coterie.labeling.asking import Asker, Budget
-from coterie.labeling.label import label_groups
+from coterie.labeling.asking import LATE, Asker, Budget
+from coterie.labeling.label import Owned, label_groups
 from coterie.labeling.options import Options, options_of
-from coterie.labeling.prompts import NEIGHBOURS, Subject, key_of, text_of
+from coterie.labeling.prompts import Subject, key_of, text_of
 from coterie.labeling.providers import NoProvider, Provider, provider_of
 from coterie.labeling.sampling import diverse, pool_of, spread
 from coterie.runs.artifacts import artifacts_of
+from coterie.runs.beside import Beside
 from coterie.runs.group_schemas import LLM
 from coterie.runs.known import Known
 from coterie.runs.members import documents_of, payload_reader
@@ -85,49 +86,58 @@ def label_results(
         return {"errors": [], "usage": None}
     try:
         provider = provider_of(settings, options)
+        asker = _asker(services, options, provider)
     except NoProvider as error:
         return {"errors": [str(error)], "usage": None}
     result, known = read_result(services, plan, files)
     largest = sorted(range(len(result.groups)), key=lambda number: -len(result.groups[number].rows))
     asked = [number for number in largest if _is_asked(result.groups[number], options, known)]
-    subjects = _Subjects(services, tenant, plan, files.folder, options).of(result.groups, asked[:MOST_LABELED])
-    named = {each.id for each in subjects}
-    kept = _Kept(
-        files.folder / "labels.jsonl", {each.id: key_of(each, options, provider.identity) for each in subjects}
-    )
-    answers, spent = kept.begin(_path_before(services, tenant, run))
-    taken = [*known.given_labels().values(), *_labels_of_others(result.groups, named, known)]
-    budget = Budget(settings.labeling_token_budget, spent)
-    asker = _asker(services, options, provider, budget)
     begin, end = LABELING
 
     def tick(done: float) -> None:
         job.check()
         job.report("label", begin + (end - begin) * done)
 
-    def keep(subject: Subject, answer: Answer) -> None:
-        kept.add(subject.id, answer, budget.spent)
+    with closing(asker.model):
+        asking = _Subjects(services, tenant, plan, files.folder, options, result.groups)
+        subjects = asking.of(asked[:MOST_LABELED], known, tick, lambda: asker.abandoned)
+        keys = {each.id: key_of(each, options, provider.identity) for each in subjects}
+        kept = _Kept(files.folder / "labels.jsonl", keys)
+        answers, asker.budget.spent = kept.begin(_path_before(services, tenant, run))
+        taken = [*known.given_labels().items(), *_labels_that_stay(result.groups, {*keys}, known)]
 
-    try:
+        def keep(subject: Subject, answer: Answer) -> None:
+            kept.add(subject.id, answer, asker.budget.spent)
+
         outcome = label_groups(subjects, answers, taken, asker, tick, keep, settings.labeling_concurrency)
-    finally:
-        asker.model.close()
     kept.end()
     save_answers(files.folder, outcome.answers)
-    if len(asked) > MOST_LABELED:
-        outcome.errors.append(
-            f"{len(asked) - MOST_LABELED} groups beyond the {MOST_LABELED:,} largest: labels by keywords"
-        )
+    errors = [*outcome.errors, *_left_out(len(asked), len(subjects))]
     counts = {"labeled": len(outcome.answers), "reused": outcome.reused}
-    return {"errors": outcome.errors, "usage": {**counts, "requests": asker.requests, "tokens": budget.spent}}
+    return {"errors": errors, "usage": {**counts, "requests": asker.requests, "tokens": asker.budget.spent}}
 
 
-def _asker(services: Services, options: Options, provider: Provider, budget: Budget) -> Asker:
-    """The client is imported here: it costs a worker more than a second, and most runs need none of it."""
+def _left_out(asked: int, shown: int) -> list[str]:
+    """What is said of groups that no model was asked about."""
+    late, beyond = min(asked, MOST_LABELED) - shown, asked - MOST_LABELED
+    errors = [f"{late} groups: not asked: {LATE}; labels by keywords"] if late else []
+    if beyond > 0:
+        errors.append(f"{beyond} groups beyond the {MOST_LABELED:,} largest: labels by keywords")
+    return errors
+
+
+def _asker(services: Services, options: Options, provider: Provider) -> Asker:
+    """The client is imported here: it costs a worker more than a second, and most runs need none of it. Raises
+    NoProvider."""
     from coterie.labeling.chat import Chat  # noqa: PLC0415
 
     settings = services.settings
-    model = Chat(provider, options.parameters, settings.labeling_request_seconds)
+    try:
+        model = Chat(provider, options.parameters, settings.labeling_request_seconds)
+    except Exception as error:  # noqa: BLE001 - a client refuses settings in ways of its own; its words may hold the key
+        said = f"the settings of '{provider.name}' are of no use to its client ({type(error).__name__})"
+        raise NoProvider(f"{said}: check its base URL and key") from None
+    budget = Budget(settings.labeling_token_budget)
     return Asker(model, options, budget, until=time.monotonic() + settings.labeling_step_seconds)
 
 
@@ -136,9 +146,11 @@ def _is_asked(group: Group, options: Options, known: Known) -> bool:
     return options.summary or options.keywords or not keeps_label(group, known)
 
 
-def _labels_of_others(groups: Sequence[Group], asked: set[str], known: Known) -> list[str]:
-    """Labels that stay whatever a model says."""
-    return [each.label for each in groups if each.label and (each.id not in asked or keeps_label(each, known))]
+def _labels_that_stay(groups: Sequence[Group], asked: set[str], known: Known) -> Iterator[Owned]:
+    """Groups and their labels that stay whatever a model says."""
+    for each in groups:
+        if each.label and (each.id not in asked or keeps_label(each, known)):
+            yield each.id, each.label
 
 
 def _path_before(services: Services, tenant: Tenant, run: Row[Any]) -> Path | None:
@@ -167,32 +179,55 @@ def _read(path: Path | None) -> dict[str, tuple[Answer, int]]:
 class _Subjects:
     """Groups as a model is asked about them."""
 
-    def __init__(self, services: Services, tenant: Tenant, plan: Plan, folder: Path, options: Options) -> None:
+    def __init__(
+        self,
+        services: Services,
+        tenant: Tenant,
+        plan: Plan,
+        folder: Path,
+        options: Options,
+        groups: Sequence[Group],
+    ) -> None:
         self._read = payload_reader(services, tenant, folder)
         self._options = options
+        self._groups = groups
         self._ids, self._collections = documents_of(folder)
         self._keywords = read_keywords(folder)
         path = folder / ("unit.npy" if plan.normalize else "vectors.npy")
         self._vectors = None if plan.attributes else np.load(path, mmap_mode="r")
+        self._beside = Beside(groups, by_centroid=not plan.attributes)
 
-    def of(self, groups: Sequence[Group], chosen: Sequence[int]) -> list[Subject]:
-        """Some of the groups, by their numbers."""
-        return [
-            Subject(
-                groups[number].id,
-                len(groups[number].rows),
-                self._members(groups[number].rows),
-                self._texts(groups[number]),
-                tuple(self._keywords[number]),
-                tuple(tuple(self._keywords[other][:5]) for other in self._beside(groups, number)),
-                groups[number].label if groups[number].source == LLM else None,
-            )
-            for number in chosen
-        ]
+    def of(
+        self, chosen: Sequence[int], known: Known, tick: Callable[[float], None], late: Callable[[], bool]
+    ) -> list[Subject]:
+        """Some of the groups, by their numbers; without the last ones if it gets `late`. Raises what `tick` raises."""
+        found: list[Subject] = []
+        for number in chosen:
+            tick(0.0)
+            if late():
+                break
+            found.append(self._subject(number, known))
+        return found
 
-    def _members(self, rows: NDArray[np.int64]) -> str:
-        """What tells the members of one group from those of another, in whatever order they are."""
-        names = sorted(f"{self._collections[row]}/{self._ids[row]}" for row in rows.tolist())
+    def _subject(self, number: int, known: Known) -> Subject:
+        group = self._groups[number]
+        return Subject(
+            group.id,
+            len(group.rows),
+            self._members(group),
+            self._texts(group),
+            tuple(self._keywords[number]),
+            tuple(tuple(self._keywords[other][:5]) for other in self._beside.of(number)),
+            group.label if group.source == LLM else None,
+            keeps_label(group, known),
+        )
+
+    def _members(self, group: Group) -> str:
+        """What tells the members of one group from those of another, in whatever order they are; and a group from the
+        only one below it, which has the same."""
+        names = sorted(f"{self._collections[row]}/{self._ids[row]}" for row in group.rows.tolist())
+        if not group.leaf:
+            names.append(f"above others, at level {group.level}")
         return blake2b("\n".join(names).encode(), digest_size=16).hexdigest()
 
     def _texts(self, group: Group) -> tuple[str, ...]:
@@ -204,18 +239,3 @@ class _Subjects:
             rows = pool[diverse(self._vectors[pool], np.array(group.centroid, np.float32), count)]
         texts = (text_of(payload, self._options.fields) for _, payload in self._read(rows))
         return tuple(dict.fromkeys(text for text in texts if text))
-
-    def _beside(self, groups: Sequence[Group], number: int) -> Iterator[int]:
-        """The nearest groups of the same kind: those that hold documents, or those above them of one level."""
-        own = groups[number]
-        kind = [other for other, each in enumerate(groups) if other != number and _kind(each) == _kind(own)]
-        if self._vectors is None:
-            kind.sort(key=lambda other: (groups[other].parent != own.parent, abs(other - number)))
-            return iter(kind[:NEIGHBOURS])
-        centroids = np.array([groups[other].centroid for other in kind], np.float32).reshape(len(kind), -1)
-        far = np.linalg.norm(centroids - np.array(own.centroid, np.float32), axis=1) if kind else np.empty(0)
-        return (kind[at] for at in np.argsort(far, kind="stable")[:NEIGHBOURS])
-
-
-def _kind(group: Group) -> tuple[bool, int]:
-    return group.leaf, 0 if group.leaf else group.level

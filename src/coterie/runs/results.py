@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import coterie
 from coterie.api.context import Services, Tenant
+from coterie.kit.files import whole
 from coterie.labeling.answers import Answer
 from coterie.labeling.keywords import keywords_of
 from coterie.labeling.options import fields_of
@@ -94,7 +95,8 @@ def write_members(services: Services, tenant: Tenant, plan: Plan, files: RunFile
     if result.coordinates is not None:
         groups = [group.id for group in result.groups]
         write_map(files.folder / _MAP, files.run_id, groups, [files.folder / _MEMBERS])
-    (files.folder / _KEYWORDS).write_bytes(orjson.dumps(keywords_of(terms, _parents(result.groups))))
+    with whole(files.folder / _KEYWORDS) as file:
+        file.write(orjson.dumps(keywords_of(terms, _parents(result.groups))))
     return {"groups": len(result.groups)}
 
 
@@ -107,7 +109,8 @@ def read_result(services: Services, plan: Plan, files: RunFiles) -> tuple[Result
     else:
         with services.db.read() as tx:
             known = known_groups(tx, files.cluster_id)
-        snapshot.write_bytes(orjson.dumps({"resources": known.resources, "merged": known.merged}))
+        with whole(snapshot) as file:
+            file.write(orjson.dumps({"resources": known.resources, "merged": known.merged}))
     return (_attribute_result if plan.attributes else _vector_result)(files.folder, known), known
 
 
@@ -119,7 +122,8 @@ def read_keywords(folder: Path) -> list[list[str]]:
 
 def save_answers(folder: Path, answers: Mapping[str, Answer]) -> None:
     """What a language model said of groups, by id, for `write_results`."""
-    (folder / _ANSWERS).write_bytes(orjson.dumps({name: each.model_dump() for name, each in answers.items()}))
+    with whole(folder / _ANSWERS) as file:
+        file.write(orjson.dumps({name: each.model_dump() for name, each in answers.items()}))
 
 
 def write_results(services: Services, plan: Plan, files: RunFiles, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,7 +186,8 @@ def _vector_result(folder: Path, known: Known) -> Result:
 def _by_distance(kept: Path, distances: NDArray[np.float32], labels: NDArray[np.int32]) -> Rows:
     """The rows group by group, noise first, the nearest first in each; sorted once a run."""
     if not kept.exists():
-        np.save(kept, np.lexsort((np.arange(len(labels)), distances, labels)))
+        with whole(kept) as file:
+            np.save(file, np.lexsort((np.arange(len(labels)), distances, labels)))
     order: Rows = np.load(kept)
     return order
 
@@ -310,7 +315,8 @@ def _name(
 ) -> None:
     """Labels by what stands highest: a pin or the values that the group is, a model's answer, the label that it had,
     its keywords."""
-    taken = {label.casefold() for label in known.given_labels().values()}
+    given = {identity: label.casefold() for identity, label in known.given_labels().items()}
+    taken = set(given.values())
     for group, words in zip(groups, keywords, strict=True):
         answer = answers.get(group.id)
         group.keywords = words
@@ -318,10 +324,11 @@ def _name(
             group.summary, group.keywords = answer["summary"], answer["keywords"] or words
             if not keeps_label(group, known):
                 group.label, group.source = answer["label"], LLM
-        if group.label is not None and not known.is_pinned(group.id):
+        if group.label is None:
+            continue
+        if not known.is_pinned(group.id) and group.label.casefold() != given.get(group.id):
             group.label = told_apart(group.label, words, taken)
-        if group.label is not None:
-            taken.add(group.label.casefold())
+        taken.add(group.label.casefold())
     nameless = [number for number, group in enumerate(groups) if group.label is None]
     labels = unique_labels([keywords[number] for number in nameless], taken)
     for number, label in zip(nameless, labels, strict=True):

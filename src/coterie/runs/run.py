@@ -173,7 +173,7 @@ class ClusterRun:
             if run.status == queue.COMPLETED:
                 return
             job.about(tx)
-            edits = edits_of(remember(tx, run, found, now), {each["cluster_id"] for each in found})
+            edits = edits_of(remember(tx, run, found, now), found)
             whole = {"num_clusters": len(found) - len(edits["merged_groups"])}
             shown = {**summary["run"], **edits, **whole, "status": "completed", "completed_at": now}
             _change_run(tx, run, queue.COMPLETED, shown)
