@@ -1,27 +1,11 @@
-"""Debian's Chromium, drawing by SwiftShader, signed in to a service."""
+"""A page of the browser, signed in to a service."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from conftest import Service
-
-ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser for the tests of a module, which are skipped without one."""
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("there is no chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @contextmanager

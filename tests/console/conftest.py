@@ -35,14 +35,17 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that holds 1,797 digits, a definition that ran twice and one by label that ran once."""
-    service = start_service(tmp_path_factory.mktemp("console"))
-    with Client(service.url, service.key) as client:
-        story.load(client, lambda share: None)
-        story.define(client)
-        for name in (DIGITS, DIGITS, "digits_by_label"):
-            client.wait(client.run_cluster(name)["task_id"])
-    yield service
-    assert service.stop() == 0
+    service, told = start_service(tmp_path_factory.mktemp("console")), story.of_digits()
+    try:
+        with Client(service.url, service.key) as client:
+            story.load(client, told, lambda share: None)
+            story.define(client, told)
+            for name in (DIGITS, DIGITS, "digits_by_label"):
+                client.wait(client.run_cluster(name)["task_id"])
+        yield service
+    finally:
+        status = service.stop()
+    assert status == 0
 
 
 class Visit:

@@ -10,18 +10,12 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from conftest import Service, start_service, wait_for_task
-from console.browser import chromium, signed_in
+from console.browser import signed_in
 from coterie.demo.digits import documents
 
 WHOLE = 'canvas[data-whole="true"]'
 DIGITS = 1_797
 RUN_SECONDS = 600
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
