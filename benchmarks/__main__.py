@@ -19,6 +19,7 @@ from benchmarks import (
     runs,
     sets,
     starting,
+    texts,
 )
 
 BENCHMARKS = {
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "attributes": attributes.main,
     "embedding": embedding.main,
     "naming": naming.main,
+    "texts": texts.main,
     "console": console_map.main,
 }
 
