@@ -1,7 +1,7 @@
 """Two runs side by side in the console: a planted split and merge are drawn, told in tables, and linked to the map."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
 import numpy as np
@@ -35,7 +35,7 @@ def put(client: httpx.Client, word: str, place: tuple[float, float], numbers: ra
 
 
 @pytest.fixture(scope="module")
-def runs(digits: Service) -> tuple[str, str, str]:
+def runs(digits: Service) -> Iterator[tuple[str, str, str]]:
     """A definition, a run, and one after `apple` fell apart and `river` and `piano` came together."""
     with digits.client() as client:
         client.post("/v1/collections", json={"collection_name": "planted"}).raise_for_status()
@@ -50,7 +50,9 @@ def runs(digits: Service) -> tuple[str, str, str]:
         put(client, "piano", (90, 90), range(25))
         after = ran(client)
         client.get(f"/v1/clusters/planted/executions/{before}/compare/{after}").raise_for_status()  # the first is slow
-        return "planted", before, after
+        yield "planted", before, after
+        client.delete("/v1/clusters/planted").raise_for_status()
+        client.delete("/v1/collections/planted").raise_for_status()
 
 
 def ran(client: httpx.Client) -> str:
