@@ -43,9 +43,10 @@ def steps(*names: str) -> list[str]:
 
 
 JOB = ["hand begun", "hand done", "take begun", "take done"]
-BY_ATTRIBUTES = [*JOB, *steps("group 1", "write 1", "publish 1")]
+NAMED = ("members 1", "label 1", "write 1", "publish 1")
+BY_ATTRIBUTES = [*JOB, *steps("group 1", *NAMED)]
 BOUNDARIES = {
-    "vectors": [*JOB, *steps("load 1", "fit 1", "recognize 1", "characterize 1", "map 1", "write 1", "publish 1")],
+    "vectors": [*JOB, *steps("load 1", "fit 1", "recognize 1", "characterize 1", "map 1", *NAMED)],
     "attributes": BY_ATTRIBUTES,
     "assignment": [*JOB, *steps("load 1", "assign 1", "write 1", "publish 1")],
     "enrichment": [*JOB, *steps("plan 1", "write 1", "write 2", "write 3", "publish 1")],
