@@ -258,9 +258,8 @@ def check_files(crew: Crew) -> None:
         artifacts = artifacts_of(crew, row.id)
         keys = [artifacts.clusters_key, artifacts.members_key, artifacts.manifest_key]
         if artifacts.manifest.get("fit"):
-            keys += (
-                [artifacts.map_key] if "base" in artifacts.manifest else [artifacts.map_key, artifacts.landmarks_key]
-            )
+            keys.append(artifacts.map_key)
+            keys += [] if "base" in artifacts.manifest else [artifacts.landmarks_key]
         expected |= {artifacts.blobs.path(key) for key in keys}
     assert {path for path in crew.settings.artifacts_dir.resolve().rglob("*") if path.is_file()} == expected
     assert len(list(crew.services.blobs.folders(RUN_FOLDERS))) == crew.count(runs)
