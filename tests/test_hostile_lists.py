@@ -132,7 +132,7 @@ def test_nothing_but_an_answer_or_a_refusal(filled: TestClient, services: Servic
 
 def test_a_cursor_that_was_tampered_with_is_refused(filled: TestClient) -> None:
     asked = {"sort": {"field": "metadata.n"}, "limit": 2}
-    cursor = filled.post(LIST, json=asked).json()["next_cursor"]
+    cursor = filled.post(LIST, json=asked).json()["pagination"]["next_cursor"]
     told = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     for value in (2**63, 2**64 - 1, True, None, "1"):
         told[1] = [[0, value]]
