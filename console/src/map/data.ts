@@ -3,7 +3,7 @@ import { api, refusal, send, take } from "../api/client";
 import { session } from "../api/session";
 import type { Execution, Schemas, Shown } from "../api/types";
 import { namespace } from "../router";
-import { counted } from "../ui/texts";
+import { counted, isPicture } from "../ui/texts";
 import type { Source } from "./groups";
 
 export type Member = Shown<Schemas["RunMember"]>;
@@ -125,14 +125,13 @@ export async function readDocument(
   return payload;
 }
 
-const PICTURE = /^data:image\/(png|jpeg|gif|webp|avif|bmp|svg\+xml)[;,]/;
 const MOST_FIELDS = 6;
 const MOST_LETTERS = 320;
 
 /** What of a payload is shown: a picture where a field holds one, the longest text, a few more fields. */
 export function digest(payload: Payload): { picture: string | null; text: string | null; fields: [string, string][] } {
   const entries = Object.entries(payload);
-  const picture = entries.find(([, value]) => typeof value === "string" && PICTURE.test(value));
+  const picture = entries.find(([, value]) => typeof value === "string" && isPicture(value));
   const texts = entries.filter(
     (each): each is [string, string] => typeof each[1] === "string" && !each[1].startsWith("data:"),
   );

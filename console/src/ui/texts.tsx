@@ -74,3 +74,8 @@ export function Code({ text, label }: { text: string; label: string }) {
     </div>
   );
 }
+
+const PICTURE = /^data:image\/(png|jpeg|gif|webp|avif|bmp|svg\+xml)[;,]/;
+
+/** Whether a text is a picture that can be shown as one: as an image, an SVG runs no scripts. */
+export const isPicture = (text: string) => PICTURE.test(text);

@@ -7,7 +7,7 @@ import { Button } from "../../ui/Button";
 import { useLoad, useSettled } from "../../ui/load";
 import { EmptyState, ErrorState, Skeleton } from "../../ui/states";
 import { type Column, Pages, Table } from "../../ui/Table";
-import { Ago, counted } from "../../ui/texts";
+import { Ago, counted, isPicture } from "../../ui/texts";
 import { FileButton } from "./collection";
 
 export type DocumentModel = Shown<Schemas["DocumentResponse"]>;
@@ -156,6 +156,7 @@ function columnsOf(rows: readonly DocumentModel[]): Column<DocumentModel>[] {
 function Value({ of }: { of: unknown }) {
   if (of === undefined || of === null) return <span class="muted">–</span>;
   const text = typeof of === "string" ? of : JSON.stringify(of);
+  if (isPicture(text)) return <img class="thumbnail" src={text} alt="" loading="lazy" />;
   return (
     <div class="cut" title={text.slice(0, 500)}>
       {text.slice(0, 200)}
