@@ -19,7 +19,6 @@ from coterie.engine.nearest import distances_to, nearest
 from coterie.runs.artifacts import artifacts_of
 from coterie.runs.loading import sample_of
 from coterie.runs.plan import Plan
-from coterie.store.vectors import POINT_READS
 from coterie.triggers.queries import last_run, newest_members
 
 LOOKED = 20_000
@@ -119,9 +118,4 @@ def _new_vectors(services: Services, tenant: Tenant, plan: Plan, since: str, dim
     members = [each for each in found if len(each.pks) and each.dimensions == dimensions]
     if sum(len(each.pks) for each in members) < LEAST_NEW:
         return None
-    blocks = [
-        services.vectors.read(each.space, each.keys[start : start + POINT_READS])  # few keys are no scan of the whole
-        for each in sample_of(members, SAMPLE, plan.seed)
-        for start in range(0, len(each.keys), POINT_READS)
-    ]
-    return np.vstack(blocks)
+    return np.vstack([services.vectors.read(each.space, each.keys) for each in sample_of(members, SAMPLE, plan.seed)])
