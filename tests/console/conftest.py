@@ -66,7 +66,8 @@ def visit(browser: Browser, digits: Service) -> Iterator[Callable[..., Visit]]:
     visits: list[Visit] = []
 
     def open_page(path: str = "/clusters", *, key: bool = True, service: Service = digits, **options: object) -> Visit:
-        context = browser.new_context(base_url=service.url, viewport={"width": 1280, "height": 860}, **options)
+        usual = {"base_url": service.url, "viewport": {"width": 1280, "height": 860}}
+        context = browser.new_context(**{**usual, **options})
         context.set_default_timeout(HASTE_MILLISECONDS)
         if key:
             context.add_init_script(KEPT_KEY.format(service.key))

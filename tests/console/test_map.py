@@ -1,7 +1,7 @@
 """The map in a browser, over the digits: drawn, hovered, looped, renamed, merged, restored by its address."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from conftest import Service, start_service, wait_for_task
-from console.browser import signed_in
+from console.conftest import Visit
 from coterie.demo.digits import documents
 
 WHOLE = 'canvas[data-whole="true"]'
@@ -49,9 +49,8 @@ def group_digits(client: httpx.Client) -> None:
 
 
 @pytest.fixture
-def page(browser: Browser, digits: Service) -> Iterator[Page]:
-    with signed_in(browser, digits) as opened:
-        yield opened
+def page(visit: Callable[..., Visit]) -> Page:
+    return visit().page
 
 
 def show(page: Page, address: str = "/clusters/flat/map") -> None:
@@ -255,13 +254,12 @@ def test_levels_are_told_apart(page: Page) -> None:
     assert "level=" in page.url
 
 
-def test_without_webgl_the_list_still_serves(browser: Browser, digits: Service) -> None:
-    with signed_in(browser, digits) as page:
-        page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
-        page.goto("/clusters/flat/map")
-        expect(page.get_by_text("The map cannot be drawn")).to_be_visible()
-        page.locator(".groups button").first.click()
-        expect(page.locator(".members li").first).to_be_visible()
+def test_without_webgl_the_list_still_serves(page: Page) -> None:
+    page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
+    page.goto("/clusters/flat/map")
+    expect(page.get_by_text("The map cannot be drawn")).to_be_visible()
+    page.locator(".groups button").first.click()
+    expect(page.locator(".members li").first).to_be_visible()
 
 
 def test_a_lost_graphics_processor_comes_back(page: Page) -> None:
@@ -281,14 +279,14 @@ def test_a_lost_graphics_processor_comes_back(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (360, 740)])
-def test_axe_finds_no_serious_fault(browser: Browser, digits: Service, width: int, height: int) -> None:
-    with signed_in(browser, digits, width=width, height=height) as page:
-        show(page)
-        assert serious(page) == []
-        page.locator(".groups button").first.click()
-        expect(page.locator(".cards .document")).to_have_count(4)
-        assert serious(page) == []
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+def test_axe_finds_no_serious_fault(visit: Callable[..., Visit], width: int, height: int) -> None:
+    page = visit(viewport={"width": width, "height": height}).page
+    show(page)
+    assert serious(page) == []
+    page.locator(".groups button").first.click()
+    expect(page.locator(".cards .document")).to_have_count(4)
+    assert serious(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def serious(page: Page) -> list[tuple[str, list[Any]]]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from coterie.runs.beside import Beside
-from coterie.runs.results import Group
+from coterie.runs.found import Group
 
 
 def group(name: str, at: float = 0, parent: str | None = None, *, level: int = 0, leaf: bool = True) -> Group:

@@ -42,6 +42,16 @@ class Outcome:
     errors: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Asking:
+    """How groups are asked about: who asks, on which threads, and who is told."""
+
+    pool: ThreadPoolExecutor
+    asker: Asker
+    tick: Tick
+    keep: Keep
+
+
 def label_groups(
     subjects: Sequence[Subject],
     known: Mapping[str, Answer],
@@ -58,16 +68,15 @@ def label_groups(
     failures: dict[str, str] = {}
     unknown = [each for each in subjects if each.id not in known]
     pool = ThreadPoolExecutor(concurrency, thread_name_prefix="coterie-label")
+    asking = _Asking(pool, asker, tick, keep)
     try:
-        for subject, found in _ask_all(pool, asker, [(each, ()) for each in unknown], tick, (0.0, 0.9)):
+        for subject, found in _ask_all(asking, [(each, ()) for each in unknown], (0.0, 0.9)):
             if isinstance(found, Answer):
                 keep(subject, found)
                 outcome.answers[subject.id] = found
             else:
                 failures[subject.id] = found
-        _tell_apart(
-            pool, [each for each in subjects if not each.stays], known, taken, asker, tick, keep, outcome.answers
-        )
+        _tell_apart(asking, [each for each in subjects if not each.stays], known, taken, outcome.answers)
     finally:
         asker.stop("it was given up")
         pool.shutdown(wait=False, cancel_futures=True)
@@ -76,23 +85,20 @@ def label_groups(
 
 
 def _ask_all(
-    pool: ThreadPoolExecutor,
-    asker: Asker,
-    asked: Sequence[tuple[Subject, Sequence[str]]],
-    tick: Tick,
-    shares: tuple[float, float],
+    asking: _Asking, asked: Sequence[tuple[Subject, Sequence[str]]], shares: tuple[float, float]
 ) -> Iterable[tuple[Subject, Answer | str]]:
     """Of each group its answer or why there is none, as they come."""
     begin, end = shares
+    asker = asking.asker
     waiting: dict[Future[Answer | str], Subject] = {
-        pool.submit(_outcome, asker, subject, taken): subject for subject, taken in asked
+        asking.pool.submit(_outcome, asker, subject, taken): subject for subject, taken in asked
     }
     total = len(waiting)
     while waiting:
         done, _ = wait(waiting, TICK_SECONDS, FIRST_COMPLETED)
         for future in done:
             yield waiting.pop(future), future.result()
-        tick(begin + (end - begin) * (total - len(waiting)) / total)
+        asking.tick(begin + (end - begin) * (total - len(waiting)) / total)
         if waiting and asker.abandoned:
             asker.stop(LATE)
             yield from ((subject, f"not asked: {LATE}") for subject in waiting.values())
@@ -109,13 +115,10 @@ def _outcome(asker: Asker, subject: Subject, taken: Sequence[str]) -> Answer | s
 
 
 def _tell_apart(
-    pool: ThreadPoolExecutor,
+    asking: _Asking,
     subjects: Sequence[Subject],
     known: Mapping[str, Answer],
     taken: Iterable[Owned],
-    asker: Asker,
-    tick: Tick,
-    keep: Keep,
     answers: dict[str, Answer],
 ) -> None:
     """Groups whose label another one has are asked once more, that label shown; then a keyword tells them apart."""
@@ -136,14 +139,14 @@ def _tell_apart(
             owners[folded].add(subject.id)
         used.setdefault(folded, answer.label)
     shown = {each.id: _near(answers[each.id].label, used.values()) for each in clashing}
-    again = [(each, shown[each.id]) for each in clashing if asker.stopped is None]
-    second = dict(_by_id(_ask_all(pool, asker, again, tick, (0.9, 1.0))))
+    again = [(each, shown[each.id]) for each in clashing if asking.asker.stopped is None]
+    second = dict(_by_id(_ask_all(asking, again, (0.9, 1.0))))
     for subject in clashing:
         answer = second.get(subject.id, answers[subject.id])
         label = told_apart(answer.label, [*answer.keywords, *subject.keywords], used, MAX_LABEL)
         used[label.casefold()] = label
         answers[subject.id] = answer.model_copy(update={"label": label})
-        keep(subject, answers[subject.id])
+        asking.keep(subject, answers[subject.id])
 
 
 def _by_id(found: Iterable[tuple[Subject, Answer | str]]) -> Iterable[tuple[str, Answer]]:

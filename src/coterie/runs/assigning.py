@@ -31,13 +31,14 @@ from coterie.labeling.terms import Terms
 from coterie.labeling.unique import unique_labels
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, NOISE_ID, ROW_GROUP, Artifacts
 from coterie.runs.drawing import write_map
+from coterie.runs.found import RunFiles
 from coterie.runs.group_schemas import KEYWORDS
 from coterie.runs.known import given_out, known_groups
 from coterie.runs.loading import check_collections, save_vectors, usable, where_of
 from coterie.runs.members import Placement, documents_of, member_columns, save_rows
 from coterie.runs.plan import Plan
 from coterie.runs.queries import run_before
-from coterie.runs.results import REPRESENTATIVES, RunFiles
+from coterie.runs.results import REPRESENTATIVES
 from coterie.runs.summary import definition_summary, run_text
 
 COPIES = 3

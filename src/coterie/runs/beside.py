@@ -7,7 +7,7 @@ from heapq import nsmallest
 import numpy as np
 
 from coterie.labeling.prompts import NEIGHBOURS
-from coterie.runs.results import Group
+from coterie.runs.found import Group
 
 
 class Beside:

@@ -28,12 +28,13 @@ from coterie.labeling.providers import NoProvider, Provider, provider_of
 from coterie.labeling.sampling import diverse, pool_of, spread
 from coterie.runs.artifacts import artifacts_of
 from coterie.runs.beside import Beside
+from coterie.runs.found import Group, RunFiles, read_result
 from coterie.runs.group_schemas import LLM
 from coterie.runs.known import Known
+from coterie.runs.labels import keeps_label, read_keywords, save_answers
 from coterie.runs.members import documents_of, payload_reader
 from coterie.runs.plan import Plan
 from coterie.runs.queries import run_before
-from coterie.runs.results import Group, RunFiles, keeps_label, read_keywords, read_result, save_answers
 
 LABELING = 0.75, 0.9
 """The shares of a run between which labels are asked for."""

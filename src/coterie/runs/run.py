@@ -26,6 +26,7 @@ from coterie.runs.artifacts import artifact_prefix, artifacts_of, read_names
 from coterie.runs.assigning import find_before, load_arrivals, write_assigned
 from coterie.runs.attributes import group_documents
 from coterie.runs.composite import load_groups
+from coterie.runs.found import RunFiles
 from coterie.runs.identity import edits_of, remember, save_earlier
 from coterie.runs.known import known_groups
 from coterie.runs.loading import check_collections, load_vectors
@@ -33,7 +34,7 @@ from coterie.runs.members import documents_of
 from coterie.runs.naming import LABELING, label_results
 from coterie.runs.plan import Plan
 from coterie.runs.queries import run_before
-from coterie.runs.results import RunFiles, write_members, write_results
+from coterie.runs.results import write_members, write_results
 from coterie.runs.retention import retire_runs
 from coterie.runs.telling import tell_run
 from coterie.store.tables import clusters, runs

@@ -40,7 +40,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
-from coterie.store.tables import Text
+from coterie.store.types import Text
 
 POOL_SIZE = 48
 """More than the 40 threads that serve requests, so that no request waits for a connection."""

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from coterie.store.tables import Number, Text
+from coterie.store.types import Number, Text
 
 revision = "0001"
 down_revision = None

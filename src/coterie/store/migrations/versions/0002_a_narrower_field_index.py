@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-from coterie.store.tables import TRIGRAM_EXTENSION, TRIGRAMS, Number, Text
+from coterie.store.tables import TRIGRAM_EXTENSION, TRIGRAMS
+from coterie.store.types import Number, Text
 
 revision = "0002"
 down_revision = "0001"

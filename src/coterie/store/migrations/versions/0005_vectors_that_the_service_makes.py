@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from coterie.store.tables import Large, Text
+from coterie.store.types import Large, Text
 
 revision = "0005"
 down_revision = "0004"

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from coterie.store.tables import Text
+from coterie.store.types import Text
 
 revision = "0006"
 down_revision = "0005"

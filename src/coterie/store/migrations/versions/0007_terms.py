@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-from coterie.store.tables import POSTINGS, Terms
+from coterie.store.tables import POSTINGS
+from coterie.store.types import Terms
 
 revision = "0007"
 down_revision = "0006"
