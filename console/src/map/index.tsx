@@ -1,5 +1,5 @@
 /** The map of a definition's run. Its address holds the run, the level, the chosen group and what is looked at. */
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 
 import { href, place, setQuery } from "../router";
 import { Button, LinkButton } from "../ui/Button";
@@ -169,16 +169,6 @@ function useAddress(scene: Scene, run: string): void {
   const groups = scene.groups.value;
   useEffect(() => scene.setLevel(levelOf(level)), [level]);
   useEffect(() => {
-    const asked = groups.find(group);
-    if (asked !== scene.chosen.peek() && (asked !== null || group === null)) scene.choose(asked);
-  }, [group, groups]);
-  useEffect(() => {
-    if (member !== null && member === memberOf(scene, run, scene.picked.peek())) return;
-    const number = member?.startsWith(`${run}.`) ? member.slice(run.length + 1) : "";
-    if (/^\d{1,15}$/.test(number)) scene.pickMember(Number(number));
-    else scene.pick(null);
-  }, [member]);
-  useEffect(() => {
     const [x, y, zoom] = view.split(",").map(Number);
     if (view !== told && view !== ",," && [x, y, zoom].every(Number.isFinite))
       scene.look({ x: x!, y: y!, zoom: zoom! });
@@ -190,15 +180,57 @@ function useAddress(scene: Scene, run: string): void {
       if (place.peek().query.has("zoom") || seen.zoom !== 1) setQuery(rounded, true);
     };
   }, [scene]);
-  const chosen = scene.chosen.value?.id ?? null;
+  // Groups are made anew when they are read again: the chosen one is then another object, or a part of another group.
   useEffect(() => {
-    if (groups.all.length > 0 && chosen !== place.peek().query.get("group")) setQuery({ group: chosen, members: null });
-  }, [chosen]);
+    const now = groups.find(scene.chosen.peek()?.id ?? null);
+    if (groups.all.length > 0 && now !== scene.chosen.peek()) scene.choose(now);
+  }, [groups]);
+  useInStep(
+    groups.all.length > 0,
+    group,
+    scene.chosen.value?.id ?? null,
+    (id) => {
+      const asked = groups.find(id);
+      if (asked !== null || id === null) scene.choose(asked);
+    },
+    (id) => setQuery({ group: id, members: null }),
+  );
   // After the group, and in its step of the history: a click on a point is one step.
-  const picked = memberOf(scene, run, scene.picked.value);
+  useInStep(
+    true,
+    member,
+    memberOf(scene, run, scene.picked.value),
+    (asked) => {
+      const number = asked?.startsWith(`${run}.`) ? asked.slice(run.length + 1) : "";
+      if (/^\d{1,15}$/.test(number)) scene.pickMember(Number(number));
+      else scene.pick(null);
+    },
+    (picked) => setQuery({ document: picked }, true),
+  );
+}
+
+/**
+ * Keep what the address tells and what the map shows in step: whichever left what both last agreed on is followed, the
+ * address first. Two effects that each followed the other would swap the two for ever when both change at once.
+ */
+function useInStep(
+  ready: boolean,
+  told: string | null,
+  shown: string | null,
+  follow: (told: string | null) => void,
+  tell: (shown: string | null) => void,
+): void {
+  const agreed = useRef<string | null>(null);
   useEffect(() => {
-    if (scene.awaited === null && picked !== place.peek().query.get("document")) setQuery({ document: picked }, true);
-  }, [picked]);
+    if (!ready) return;
+    if (told !== agreed.current) {
+      agreed.current = told;
+      if (told !== shown) follow(told);
+    } else if (shown !== agreed.current) {
+      agreed.current = shown;
+      tell(shown);
+    }
+  }, [ready, told, shown]);
 }
 
 /** The member that a point is, as the address has it: with its run, as another run's numbers are of other documents. */

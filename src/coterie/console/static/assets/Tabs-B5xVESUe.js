@@ -1,0 +1,1 @@
+import{v as e}from"./index-CCCX7cLE.js";function t({label:t,tabs:n,at:r,onChange:i}){return e(`div`,{class:`tabs`,role:`group`,"aria-label":t,children:Object.entries(n).map(([t,n])=>e(`button`,{type:`button`,"aria-pressed":t===r,onClick:()=>i(t),children:n},t))})}export{t};

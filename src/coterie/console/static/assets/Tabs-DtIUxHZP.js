@@ -1,1 +1,0 @@
-import{v as e}from"./index-C6nEP60D.js";function t({label:t,tabs:n,at:r,onChange:i}){return e(`div`,{class:`tabs`,role:`group`,"aria-label":t,children:Object.entries(n).map(([t,n])=>e(`button`,{type:`button`,"aria-pressed":t===r,onClick:()=>i(t),children:n},t))})}export{t};
