@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import pytest
@@ -22,7 +23,9 @@ from coterie.app import create_app
 from coterie.config import Settings
 from coterie.store.db import Db
 from coterie.store.schema import migrate
+from coterie.store.storage import Storage, open_storage
 from coterie.wiring import open_services
+from objectstore import NoObjectStore, ObjectStore, files_of, start_object_store
 from postgres import NoPostgres, Postgres, start_postgres
 
 START_SECONDS = 60
@@ -47,17 +50,50 @@ def postgres() -> Iterator[Postgres]:
         pytest.skip(str(error))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """An object store for the tests of one process."""
+    try:
+        with start_object_store() as running:
+            yield running
+    except NoObjectStore as error:
+        pytest.skip(str(error))
+
+
+class Place(NamedTuple):
+    """Where a service keeps its records, vectors and artifacts; None is in its data folder."""
+
+    database_url: str | None = None
+    storage_url: str | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        said = {"COTERIE_DATABASE_URL": self.database_url, "COTERIE_STORAGE_URL": self.storage_url}
+        return {name: value for name, value in said.items() if value is not None}
+
+
+HERE = Place()
+EMBEDDED, SPREAD = "sqlite", "postgresql"
+PLACES = [EMBEDDED, SPREAD]
+"""SQLite with files in a folder, and PostgreSQL with an object store."""
+
+
+def place_of(kind: str, request: pytest.FixtureRequest, database: Callable[[Postgres], str] = Postgres.create) -> Place:
+    """A fresh place of a kind."""
+    if kind == EMBEDDED:
+        return HERE
+    server, store = request.getfixturevalue("postgres"), request.getfixturevalue("object_store")
+    return Place(database(server), store.create())
+
+
+@pytest.fixture(params=PLACES)
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Settings]:
     """Of a fresh service, on each store."""
     common = Settings(data_dir=tmp_path / "data", port=0, worker_grace_seconds=5, heartbeat_seconds=0.5)
-    if request.param == "sqlite":
-        yield common
-        return
-    server: Postgres = request.getfixturevalue("postgres")
-    url = server.create(_migrated(server))
-    yield common.model_copy(update={"database_url": url})
-    server.drop(url)
+    place = place_of(request.param, request, lambda server: server.create(_migrated(server)))
+    yield common.model_copy(update=place._asdict())
+    if place.database_url is not None:
+        request.getfixturevalue("postgres").drop(place.database_url)
 
 
 @cache
@@ -110,11 +146,22 @@ class Service:
     key: str
     data_dir: Path
     process: subprocess.Popen[bytes]
-    database_url: str | None = None
+    place: Place = HERE
+
+    @property
+    def artifacts(self) -> Storage:
+        """The files of runs."""
+        return open_storage(self.place.storage_url or self.data_dir).below("artifacts")
+
+    def files(self, part: str = "") -> list[str]:
+        """The keys of the artifacts that have `part` in them."""
+        return files_of(self.artifacts, part)
 
     def query(self, statement: str) -> list[tuple[object, ...]]:
         """What the records say."""
-        engine = create_engine(self.database_url or f"sqlite:///{self.data_dir / 'coterie.db'}", poolclass=NullPool)
+        engine = create_engine(
+            self.place.database_url or f"sqlite:///{self.data_dir / 'coterie.db'}", poolclass=NullPool
+        )
         with engine.connect() as connection:
             return [tuple(row) for row in connection.exec_driver_sql(statement)]
 
@@ -132,11 +179,10 @@ class Service:
         return self.process.wait(30)
 
 
-def start_service(data_dir: Path, *options: str, database_url: str | None = None) -> Service:
+def start_service(data_dir: Path, *options: str, place: Place = HERE) -> Service:
     """`coterie serve` on a free port, once it answers."""
-    environment = {**os.environ, "COTERIE_WORKER_GRACE_SECONDS": "5", "COTERIE_HEARTBEAT_SECONDS": "0.5"}
-    if database_url is not None:
-        environment["COTERIE_DATABASE_URL"] = database_url
+    quick = {"COTERIE_WORKER_GRACE_SECONDS": "5", "COTERIE_HEARTBEAT_SECONDS": "0.5"}
+    environment = {**os.environ, **quick, **place.environment}
     command = [sys.executable, "-m", "coterie", "serve", "--port", "0", "--data-dir", str(data_dir), *options]
     (data_dir / "server.json").unlink(missing_ok=True)
     with (data_dir / LOG).open("a") as log:
@@ -147,7 +193,7 @@ def start_service(data_dir: Path, *options: str, database_url: str | None = None
             raise RuntimeError(f"the server ended with status {process.returncode}")
         url = _announced(data_dir)
         if url is not None and _answers(url):
-            return Service(url, (data_dir / "bootstrap.key").read_text().strip(), data_dir, process, database_url)
+            return Service(url, (data_dir / "bootstrap.key").read_text().strip(), data_dir, process, place)
         time.sleep(0.05)
     process.kill()
     raise RuntimeError("the server did not answer in time")
@@ -167,30 +213,29 @@ def _answers(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session", params=PLACES)
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service of each store for the tests that only need a running one."""
-    url = request.getfixturevalue("postgres").create() if request.param == "postgresql" else None
-    running = start_service(tmp_path_factory.mktemp("service"), database_url=url)
+    running = start_service(tmp_path_factory.mktemp("service"), place=place_of(request.param, request))
     yield running
     assert running.stop() == 0
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str | None:
-    """Where the services of `run_service` keep their records: None for SQLite, in their data folder."""
-    return request.getfixturevalue("postgres").create() if request.param == "postgresql" else None
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest) -> Place:
+    """Where the services of `run_service` keep what they have."""
+    return place_of(request.param, request)
 
 
 @pytest.fixture
-def run_service(tmp_path: Path, database_url: str | None) -> Iterator[Callable[..., Service]]:
+def run_service(tmp_path: Path, place: Place) -> Iterator[Callable[..., Service]]:
     """Starts services that a test may kill; whatever is left is killed after it."""
     running: list[Service] = []
 
     def start(*options: str, data_dir: Path | None = None) -> Service:
         folder = data_dir or tmp_path / "data"
         folder.mkdir(parents=True, exist_ok=True)
-        running.append(start_service(folder, *options, database_url=database_url))
+        running.append(start_service(folder, *options, place=place))
         return running[-1]
 
     yield start

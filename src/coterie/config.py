@@ -34,13 +34,23 @@ class Settings(BaseSettings):
         env_prefix="COTERIE_", frozen=True, extra="ignore", validate_by_name=True, env_ignore_empty=True
     )
 
-    data_dir: Path = Field(Path("coterie-data"), description="Folder of the records, vectors and artifacts.")
+    data_dir: Path = Field(
+        Path("coterie-data"),
+        description="Folder of the records, vectors and artifacts.",
+    )
     database_url: str | None = Field(
         None,
         pattern=r"^postgresql\+psycopg://",
         repr=False,
         description="PostgreSQL for the records and jobs: postgresql+psycopg://user:password@host/database. "
         "Without it they are SQLite files in the data folder.",
+    )
+    storage_url: str | None = Field(
+        None,
+        min_length=1,
+        max_length=2048,
+        description="Where vectors and artifacts are: s3://bucket/prefix, gs://bucket/prefix (for a store of "
+        "your own with ?endpoint=…&region=…), or the path of a folder. Without it they are in the data folder.",
     )
     statement_seconds: float = Field(
         20, gt=0, le=600, description="How long a read of the API may take in the store before it is refused."
@@ -140,14 +150,9 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data_dir / 'jobs.db'}"
 
     @property
-    def vectors_dir(self) -> Path:
-        """The folder of the Lance datasets."""
-        return self.data_dir / "vectors"
-
-    @property
-    def artifacts_dir(self) -> Path:
-        """The folder of the Parquet artifacts."""
-        return self.data_dir / "artifacts"
+    def storage(self) -> Path | str:
+        """Where the vectors (below `vectors`) and the artifacts (below `artifacts`) are: a folder, or a URL."""
+        return self.storage_url or self.data_dir
 
     @property
     def scratch_dir(self) -> Path:

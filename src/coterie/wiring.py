@@ -6,6 +6,8 @@ import signal
 import threading
 from pathlib import Path
 
+from sqlalchemy import insert, select
+
 import coterie
 from coterie.api.context import Services
 from coterie.clusters.service import follow_rename, reindex
@@ -14,9 +16,12 @@ from coterie.config import Settings
 from coterie.documents.payload_indexes import follow_declaration
 from coterie.enrichment.service import write_back
 from coterie.kit.clock import SystemClock, iso
-from coterie.store.blobs import BlobStore
+from coterie.kit.errors import CannotStart
+from coterie.kit.ids import new_id
 from coterie.store.db import Db
 from coterie.store.schema import migrate
+from coterie.store.storage import open_storage
+from coterie.store.tables import settings as known_settings
 from coterie.store.vectors import VectorStore
 from coterie.tenancy.bootstrap import bootstrap
 from coterie.triggers.service import follow_definition
@@ -27,26 +32,51 @@ PARENT_SECONDS = 1.0
 RECORDS_ELSEWHERE = "records-in-postgresql"
 """The file that says so in a data folder."""
 
+STORAGE_MARK = "storage.id"
+
 
 def open_services(settings: Settings, statement_seconds: float | None = None) -> tuple[Services, str | None]:
     """The services on a data folder, made and migrated as needed; and the key, on the very first start.
 
     `statement_seconds` bounds the reads of a server; a worker's may take their time.
     """
-    for folder in (settings.data_dir, settings.vectors_dir, settings.artifacts_dir, settings.scratch_dir):
+    for folder in (settings.data_dir, settings.scratch_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_store(settings)
+    open_storage(settings.storage).check()
     if settings.database_url is not None:
         (settings.data_dir / RECORDS_ELSEWHERE).touch()
     services = connect(settings, statement_seconds)
     migrate(services.db)
+    _check_storage(services)
     reindex(services.db)
     key = bootstrap(services.db, services.clock, settings.key_path)
     return services, key
 
 
-class WrongStore(RuntimeError):
-    """The folder belongs to records that the settings do not name."""
+class WrongStore(CannotStart):
+    """The records, the storage and the folder do not belong together."""
+
+
+def _check_storage(services: Services) -> None:
+    """Refuse to go on with records whose vectors and artifacts are elsewhere: both have one mark, made by the first
+    start. Raises WrongStore."""
+    storage, own = open_storage(services.settings.storage), known_settings.c.name == STORAGE_MARK
+    with services.db.write() as tx:
+        mark = tx.scalar(select(known_settings.c.value).where(own))
+        if mark is None:
+            mark = new_id("storage")
+            storage.write(STORAGE_MARK, mark.encode())
+            tx.execute(insert(known_settings).values(name=STORAGE_MARK, value=mark))
+    try:
+        found = storage.read(STORAGE_MARK).decode()
+    except FileNotFoundError:
+        found = None
+    if found != mark:
+        raise WrongStore(
+            "the vectors and artifacts of these records are in another storage: set COTERIE_STORAGE_URL to the one "
+            f"whose file `{STORAGE_MARK}` says {mark}"
+        )
 
 
 def check_store(settings: Settings) -> None:
@@ -60,11 +90,12 @@ def check_store(settings: Settings) -> None:
 
 def connect(settings: Settings, statement_seconds: float | None = None) -> Services:
     """The services on a data folder that is ready."""
+    storage = open_storage(settings.storage)
     return Services(
         settings=settings,
         db=Db(settings.records, statement_seconds),
-        vectors=VectorStore(settings.vectors_dir),
-        blobs=BlobStore(settings.artifacts_dir),
+        vectors=VectorStore(storage.below("vectors")),
+        blobs=storage.below("artifacts"),
         clock=SystemClock(),
         on_collection_renamed=follow_rename,
         on_indexes_declared=follow_declaration,

@@ -25,14 +25,15 @@ def coterie(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPro
 @pytest.fixture(autouse=True)
 def records(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands find the records of the service that a test uses."""
-    if "service" in request.fixturenames and (url := request.getfixturevalue("service").database_url):
-        monkeypatch.setenv("COTERIE_DATABASE_URL", url)
+    if "service" in request.fixturenames:
+        for name, value in request.getfixturevalue("service").place.environment.items():
+            monkeypatch.setenv(name, value)
 
 
 def test_a_folder_of_records_elsewhere_is_not_taken_for_a_new_one(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if service.database_url is None:
+    if service.place.database_url is None:
         pytest.skip("the records are in the folder")
     monkeypatch.delenv("COTERIE_DATABASE_URL")
     for command in (["key", "list"], ["serve", "--port", "0"]):

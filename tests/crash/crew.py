@@ -15,6 +15,7 @@ from dbos import DBOSClient
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
+from conftest import Place
 from coterie.app import create_app
 from coterie.config import Settings
 from coterie.jobs import queue
@@ -34,10 +35,11 @@ TOLD = ("cluster.execution.", "trigger.fired", "trigger.execution.")
 class Crew:
     """Sixty documents, two definitions of three groups each, a webhook for what happens, and one worker at a time."""
 
-    def __init__(self, folder: Path, database_url: str | None) -> None:
+    def __init__(self, folder: Path, place: Place) -> None:
         self.settings = Settings(
-            data_dir=folder / "data", database_url=database_url, heartbeat_seconds=0.2, webhook_private_addresses=True
+            data_dir=folder / "data", heartbeat_seconds=0.2, webhook_private_addresses=True, **place._asdict()
         )
+        self.place = place
         self.services, key = open_services(self.settings)
         headers = {"Authorization": f"Bearer {key}"}
         self.client = TestClient(create_app(self.services), headers=headers).__enter__()
@@ -151,7 +153,7 @@ class Crew:
             "COTERIE_DATA_DIR": str(own.data_dir),
             "COTERIE_HEARTBEAT_SECONDS": str(own.heartbeat_seconds),
             "COTERIE_WEBHOOK_PRIVATE_ADDRESSES": "true",
-            **({"COTERIE_DATABASE_URL": own.database_url} if own.database_url else {}),
+            **self.place.environment,
         }
         # By `-c`: the children that it spawns would import a script once more.
         command = [sys.executable, "-c", "import killed_worker; killed_worker.main()"]

@@ -7,16 +7,15 @@ says how many of the boundaries are drawn for each store; a hundred are all of t
 import os
 from collections.abc import Callable, Iterator
 from itertools import count
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import orjson
-import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import select
 
-from coterie.runs.artifacts import RUN_FOLDERS, Artifacts, artifact_prefix
+from conftest import PLACES, place_of
+from coterie.runs.artifacts import Artifacts, artifact_prefix
 from coterie.runs.retention import tidy_runs
 from coterie.store.tables import (
     clusters,
@@ -29,6 +28,7 @@ from coterie.store.tables import (
     trigger_firings,
 )
 from crash.crew import Crew
+from objectstore import files_of
 
 SEED = os.environ["COTERIE_SEED"]
 KILLS = int(os.environ.get("COTERIE_KILLS", "6"))
@@ -62,7 +62,7 @@ BOUNDARIES = {
 
 def draw() -> Iterator[Any]:
     """The kills: one of each story first, then the other boundaries, and all of them again."""
-    for store in ("sqlite", "postgresql"):
+    for store in PLACES:
         random = Random(f"{SEED} {store}")
         drawn: list[tuple[str, int]] = []
         while len(drawn) < KILLS:
@@ -86,8 +86,7 @@ def crew_on(
 
     def get(store: str) -> Crew:
         if store not in made:
-            url = request.getfixturevalue("postgres").create() if store == "postgresql" else None
-            made[store] = Crew(tmp_path_factory.mktemp(store), url)
+            made[store] = Crew(tmp_path_factory.mktemp(store), place_of(store, request))
         return made[store]
 
     yield get
@@ -134,7 +133,7 @@ def assign(crew: Crew, deaths: list[str]) -> None:
     assert (run["task_id"], run["status"], run["base_run_id"]) == (task["task_id"], "completed", base)
     assert (run["documents_arrived"], run["documents_assigned"], run["num_points"]) == (1, 1, 61)
     artifacts = artifacts_of(crew, run["run_id"])
-    assert pq.read_table(artifacts.blobs.path(artifacts.members_key))["point_id"].to_pylist() == ["late"]
+    assert artifacts.members(["point_id"])["point_id"].to_pylist() == ["late"]
     assert (artifacts.count(), sum(row["num_members"] for row in artifacts.groups())) == (61, 61)
     assert crew.told() == {"cluster.execution.started": 1, "cluster.execution.completed": 1}
     assert crew.client.delete("/v1/collections/things/documents/late").is_success
@@ -237,10 +236,10 @@ def check_run(crew: Crew, task_id: str, run_id: str) -> None:
     assert outputs_of(crew, task_id) == [artifacts.clusters_key, artifacts.members_key]
     assert (defined["parquet_path"], defined["members_key"]) == (artifacts.clusters_key, artifacts.members_key)
     assert artifacts.manifest["run_id"] == run_id
-    members = pq.read_table(artifacts.blobs.path(artifacts.members_key))
+    members = artifacts.members()
     assert members.num_rows == artifacts.manifest["total_members"] == shown["num_points"]
     assert len(set(members["point_id"].to_pylist())) == 60
-    found = pq.read_table(artifacts.blobs.path(artifacts.clusters_key))
+    found = artifacts.group_table()
     assert found["num_members"].to_pylist() == [20, 20, 20]
     for name, size in zip(found["cluster_id"].to_pylist(), found["num_members"].to_pylist(), strict=True):
         assert members["cluster_id"].to_pylist().count(name) == artifacts.count(name) == size
@@ -253,16 +252,15 @@ def check_run(crew: Crew, task_id: str, run_id: str) -> None:
 
 def check_files(crew: Crew) -> None:
     """Every run has its files, whole, and there are no others."""
-    expected: set[Path] = set()
+    expected: set[str] = set()
     for row in crew.rows(select(runs.c.id)):
         artifacts = artifacts_of(crew, row.id)
         keys = [artifacts.clusters_key, artifacts.members_key, artifacts.manifest_key]
         if artifacts.manifest.get("fit"):
             keys.append(artifacts.map_key)
             keys += [] if "base" in artifacts.manifest else [artifacts.landmarks_key]
-        expected |= {artifacts.blobs.path(key) for key in keys}
-    assert {path for path in crew.settings.artifacts_dir.resolve().rglob("*") if path.is_file()} == expected
-    assert len(list(crew.services.blobs.folders(RUN_FOLDERS))) == crew.count(runs)
+        expected |= {*keys}
+    assert {*files_of(crew.services.blobs)} == expected
     assert list(crew.settings.scratch_dir.iterdir()) == []
 
 

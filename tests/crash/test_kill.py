@@ -88,7 +88,7 @@ def test_a_run_survives_the_death_of_its_worker(run_service: Callable[..., Servi
         assert shown["status"] == "COMPLETED"
         assert client.get(f"/v1/clusters/{cluster['cluster_id']}/groups").json()["total_documents"] == 2500
     assert service.query("SELECT status, count(*) FROM runs GROUP BY status") == [("COMPLETED", 1)]
-    assert len(list((service.data_dir / "artifacts").rglob("manifest.json"))) == 1
+    assert len(service.files("manifest.json")) == 1
     until(lambda: not list((service.data_dir / "scratch").iterdir()), "an empty scratch folder")
     assert live_workers(service) != [worker]
 

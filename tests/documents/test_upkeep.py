@@ -13,6 +13,7 @@ from coterie.api.context import Services
 from coterie.documents import upkeep
 from coterie.store.tables import collections, documents, retired_vectors
 from coterie.store.vectors import MissingVectors, Space
+from objectstore import files_of
 from support import add_collection
 
 
@@ -39,19 +40,20 @@ def test_a_replaced_vector_is_there_for_those_who_know_its_key(client: TestClien
         assert tx.scalar(select(func.count()).select_from(retired_vectors)) == 0
 
 
-def test_what_a_crash_left_of_a_collection_goes(client: TestClient, services: Services) -> None:
+def test_what_a_crash_left_of_a_collection_goes(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add_collection(client)
-    folder = next(services.vectors.root.glob("*/*"))
+    assert files_of(services.vectors.storage)
     with services.db.write() as tx:
         tx.execute(delete(collections))
     upkeep.upkeep(services)
     with services.db.read() as tx:
         assert tx.scalar(select(func.count()).select_from(documents)) == 0
-    assert folder.exists()  # it may be a collection of a moment ago
-    old = time.time() - 2 * 3600
-    os.utime(folder, (old, old))
+    assert files_of(services.vectors.storage)  # it may be a collection of a moment ago
+    monkeypatch.setattr(upkeep, "GRACE", timedelta(seconds=-2))
     upkeep.upkeep(services)
-    assert not folder.exists()
+    assert not files_of(services.vectors.storage)
 
 
 def test_old_scratch_files_go_and_new_ones_stay(services: Services) -> None:

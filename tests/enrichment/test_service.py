@@ -62,8 +62,8 @@ def test_the_client(ran: Any, service: Service) -> None:
 
 
 def test_the_command_line(ran: Any, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    if service.database_url is not None:
-        monkeypatch.setenv("COTERIE_DATABASE_URL", service.database_url)
+    for name, value in service.place.environment.items():
+        monkeypatch.setenv(name, value)
     where = ["--namespace", "write-back", *at(service)]
     done = coterie("clusters", "enrich", "groups", "--collection", "things", "--map", "cluster_label=topic", *where)
     assert done.returncode == 0, done.stderr

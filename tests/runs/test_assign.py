@@ -64,9 +64,8 @@ def test_what_came_since_joins_the_groups(namespace: httpx.Client, cluster: str,
     place = np.array(new["coordinates"])
     assert np.linalg.norm(place - near) < np.linalg.norm(place - far)
     assert set(members(namespace, cluster, "-1")) == {"odd0"}
-    [files] = (service.data_dir / "artifacts").rglob(f"{run['run_id']}/members.parquet")
-    whole = next((service.data_dir / "artifacts").rglob(f"{base['run_id']}/members.parquet"))
-    assert files.stat().st_size < whole.stat().st_size
+    [own], [whole] = (service.files(f"{each['run_id']}/members.parquet") for each in (run, base))
+    assert service.artifacts.size(own) < service.artifacts.size(whole)
     shown = namespace.get(f"/v1/clusters/{cluster}/executions/{run['run_id']}/export", params={"format": "csv"})
     assert len(shown.text.splitlines()) == 90
     drawn = namespace.get(f"/v1/clusters/{cluster}/visualization").json()

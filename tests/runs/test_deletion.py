@@ -12,6 +12,7 @@ from coterie.jobs import queue
 from coterie.runs.retention import sweep_artifacts, sweep_scratch
 from coterie.store.tables import runs, tasks
 from coterie.store.vectors import VectorStore
+from objectstore import files_of
 from runs.here import run_here, worker_of
 from support import KMEANS, add_cluster, add_collection
 
@@ -50,8 +51,7 @@ def delete_of(client: TestClient, services: Services, what: str, cluster: str) -
 def nothing_is_left(services: Services, run_id: str) -> None:
     sweep_artifacts(services)
     sweep_scratch(services)
-    left = [path for path in services.settings.artifacts_dir.rglob("*") if path.is_file()]
-    assert not [path for path in left if run_id in path.parts]
+    assert not files_of(services.blobs, run_id)
     assert not list(services.settings.scratch_dir.iterdir())
     with services.db.read() as tx:
         assert tx.scalar(select(func.count()).select_from(runs).where(runs.c.status.in_(queue.OPEN))) == 0

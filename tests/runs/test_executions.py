@@ -12,7 +12,6 @@ import pytest
 from conftest import Service, wait_for_task
 from coterie.client import Client
 from coterie.runs.artifacts import is_kept
-from coterie.store.blobs import BlobStore
 from runs.support import run
 from support import HDBSCAN, KMEANS, add_cluster, add_collection, blobs
 
@@ -225,7 +224,7 @@ def test_files_of_a_run_without_a_record_are_marked(namespace: Any, service: Ser
         "save_artifacts": True,
     }
     key = namespace.post("/v1/clusters/execute", json=body).json()["members_key"]
-    assert is_kept(BlobStore(service.data_dir / "artifacts"), key.rpartition("/")[0])
+    assert is_kept(service.artifacts, key.rpartition("/")[0])
 
 
 def test_the_python_client_drives_runs(ran: Any, service: Service, tmp_path: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from coterie.runs.artifacts import CLUSTERS, MEMBERS, Artifacts, write_table
 from coterie.runs.exporting import ExportContent, ExportFormat, export
-from coterie.store.blobs import BlobStore
+from coterie.store.folder import FolderStorage
 
 BLOCKS, ROWS = 20, 50
 
@@ -20,7 +20,7 @@ BLOCKS, ROWS = 20, 50
 @pytest.fixture
 def artifacts(tmp_path: Path) -> Artifacts:
     """Two groups, each in half of the row groups, and no noise."""
-    found = Artifacts(BlobStore(tmp_path), "run")
+    found = Artifacts(FolderStorage(tmp_path), "run")
     (tmp_path / "run").mkdir()
 
     dice = Random(0)

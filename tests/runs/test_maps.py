@@ -139,7 +139,7 @@ def test_definitions_and_requests_reduce_and_whiten(
     assert stored == {**stored, **reduction}
     assert run(namespace, cluster)["status"] == "COMPLETED"
     shown = namespace.get(f"/v1/clusters/{cluster}").json()
-    groups = pq.read_table(service.data_dir / "artifacts" / shown["parquet_path"])
+    groups = pq.read_table(service.artifacts.open(shown["parquet_path"]))
     method = None if reduction["method"] == "none" else reduction["method"]
     assert groups["reduction_method"].to_pylist() == [method] * 3
     assert {len(centroid) for centroid in groups["centroid_vector"].to_pylist()} == {4}

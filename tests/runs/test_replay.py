@@ -13,9 +13,7 @@ from support import add_cluster, add_collection
 
 
 def replay(service: Service, run_id: str) -> subprocess.CompletedProcess[str]:
-    environment = dict(os.environ)
-    if service.database_url is not None:
-        environment["COTERIE_DATABASE_URL"] = service.database_url
+    environment = {**os.environ, **service.place.environment}
     command = [sys.executable, "-m", "coterie", "replay", run_id, "--data-dir", str(service.data_dir)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
 
@@ -32,13 +30,15 @@ def test_a_run_is_replayed_until_its_data_changes(run_service: Callable[..., Ser
         same = replay(service, run_id)
         assert (same.returncode, same.stdout) == (0, f"{run_id}: 60 documents, 3 groups: the labels are the same\n")
         assert not list((service.data_dir / "scratch").iterdir())
-        manifest = next((service.data_dir / "artifacts").rglob(f"{run_id}/manifest.json"))
-        held = orjson.loads(manifest.read_bytes())
+        [manifest] = service.files(f"{run_id}/manifest.json")
+        held = orjson.loads(service.artifacts.read(manifest))
         assert {"coterie", "numpy", "scipy", "scikit-learn", "numba"} <= held["versions"].keys()
-        manifest.write_bytes(orjson.dumps({**held, "plan": {**held["plan"], "params": {"min_cluster_size": 21}}}))
+        service.artifacts.write(
+            manifest, orjson.dumps({**held, "plan": {**held["plan"], "params": {"min_cluster_size": 21}}})
+        )
         other = replay(service, run_id)
         assert (other.returncode, "DIFFER" in other.stdout) == (1, True)
-        manifest.write_bytes(orjson.dumps({**held, "versions": {**held["versions"], "numpy": "1.0"}}))
+        service.artifacts.write(manifest, orjson.dumps({**held, "versions": {**held["versions"], "numpy": "1.0"}}))
         assert "numpy: 1.0 then, " in replay(service, run_id).stdout
         client.put("/v1/collections/things/documents/d000", json={"vectors": {"bring_your_own": [1.0, 2.0, 3.0, 4.0]}})
         changed = replay(service, run_id)

@@ -1,7 +1,6 @@
 """What is kept of runs, and what goes with its files."""
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,11 +20,12 @@ from coterie.config import Settings
 from coterie.kit.clock import ManualClock, iso
 from coterie.kit.errors import Conflict
 from coterie.runs import retention
-from coterie.runs.artifacts import RUN_FOLDERS, artifacts_of, keep
+from coterie.runs.artifacts import artifacts_of, keep
 from coterie.runs.editing import merge_groups, patch_group
 from coterie.runs.queries import get_run
 from coterie.runs.retention import Policy, overdue, policy_of, tidy_runs
 from coterie.store.tables import runs
+from objectstore import files_of
 from runs.here import run_here
 from support import KMEANS, add_cluster, add_collection
 
@@ -97,7 +97,7 @@ class Place:
         return [run["run_id"] for run in listed["results"]]
 
     def files(self) -> set[str]:
-        return {path.parent.name for path in self.services.settings.artifacts_dir.rglob("manifest.json")}
+        return {key.split("/")[-2] for key in files_of(self.services.blobs, "manifest.json")}
 
 
 @pytest.fixture
@@ -182,28 +182,25 @@ def make_old(path: Path) -> None:
 
 def test_files_without_a_record_are_swept_up_after_a_while(place: Place) -> None:
     kept, lost, wanted = place.run(), place.run(), place.run()
-    artifacts = place.services.settings.artifacts_dir
-    prefixes = {path.name: path for path in artifacts.glob(RUN_FOLDERS)}
-    keep(place.services.blobs, prefixes[wanted].relative_to(artifacts).as_posix())
-    gone = artifacts / "int_x" / "ns_gone" / "engine_cluster_build" / wanted
-    gone.mkdir(parents=True)
-    (gone / "kept").touch()
+    blobs = place.services.blobs
+    [manifest] = files_of(blobs, f"{wanted}/manifest.json")
+    keep(blobs, manifest.rpartition("/")[0])
+    keep(blobs, f"int_x/ns_gone/engine_cluster_build/{wanted}")
     with place.services.db.write() as tx:
         tx.execute(delete(runs).where(runs.c.id.in_([lost, wanted])))
     tidy_runs(place.services)
     assert place.files() == {kept, lost, wanted}
-    for folder in artifacts.glob(RUN_FOLDERS):
-        make_old(folder)
+    place.monkeypatch.setattr(retention, "GRACE_SECONDS", -2)
     tidy_runs(place.services)
     assert place.files() == {kept, wanted}
-    assert not gone.exists()
+    assert not files_of(blobs, "ns_gone")
 
 
 def test_a_run_whose_files_go_under_a_reader_is_not_found(place: Place) -> None:
     run_id = place.run()
     path = f"/v1/clusters/{place.cluster}"
-    for folder in place.services.settings.artifacts_dir.glob(RUN_FOLDERS):
-        shutil.rmtree(folder)
+    for key in files_of(place.services.blobs):
+        place.services.blobs.drop(key.rpartition("/")[0])
     for rest in (f"/executions/{run_id}", "/executions", f"/executions/{run_id}/groups", "/groups", "/artifacts"):
         assert place.client.get(f"{path}{rest}").status_code == 404, rest
     for rest in (f"/executions/{run_id}/visualization", f"/executions/{run_id}/export", "/visualization"):

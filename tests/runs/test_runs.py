@@ -34,8 +34,7 @@ def test_a_density_run_finds_the_groups_and_keeps_noise(namespace: Any, service:
     assert {group["label"] for group in groups["groups"]} == {"apple", "river", "piano"}
     data = namespace.post(f"/v1/clusters/{cluster}/data", json={"include_members": True, "cluster_id": "-1"}).json()
     assert [member["document_id"] for member in data["members"]] == ["d060"]
-    folder = service.data_dir / "artifacts"
-    clusters, members = pq.read_table(folder / shown["parquet_path"]), pq.read_table(folder / shown["members_key"])
+    clusters, members = (pq.read_table(service.artifacts.open(shown[name])) for name in ("parquet_path", "members_key"))
     assert clusters.num_rows == 3
     assert members.num_rows == 61
     assert f"/engine_cluster_build/{shown['last_run_id']}/members.parquet" in shown["members_key"]
@@ -101,7 +100,7 @@ def test_the_synchronous_run_answers_with_groups_and_members(namespace: Any, ser
     assert forgotten["metrics"] == {}
     assert forgotten["parquet_path"] is None
     assert namespace.get(f"/v1/clusters/{forgotten['run_id']}/groups").status_code == 404
-    assert not list((service.data_dir / "artifacts").rglob(f"{forgotten['run_id']}/*"))
+    assert not service.files(forgotten["run_id"])
 
 
 @pytest.mark.parametrize(
@@ -233,9 +232,9 @@ def test_deleting_a_definition_removes_its_runs_and_files(namespace: Any, servic
     add_collection(namespace)
     cluster = add_cluster(namespace)["cluster_id"]
     run_id = run(namespace, cluster)["additional_data"]["run_id"]  # type: ignore[index]
-    assert list((service.data_dir / "artifacts").rglob(f"{run_id}/*"))
+    assert service.files(run_id)
     assert namespace.delete(f"/v1/clusters/{cluster}").status_code == 204
-    assert not list((service.data_dir / "artifacts").rglob(f"{run_id}/*"))
+    assert not service.files(run_id)
     assert namespace.get(f"/v1/clusters/{run_id}/groups").status_code == 404
     assert namespace.post("/v1/clusters/list").json()["total_count"] == 0
 

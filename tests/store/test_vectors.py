@@ -7,6 +7,7 @@ import lance
 import numpy as np
 import pytest
 
+from coterie.store.folder import FolderStorage
 from coterie.store.vectors import FRAGMENTS, MissingVectors, Space, VectorStore
 
 SPACE = Space("ns", "col", "v")
@@ -18,7 +19,7 @@ def rows(first: int, count: int = 3) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_first_writes_may_come_all_at_once(tmp_path: Path) -> None:
-    store = VectorStore(tmp_path)
+    store = VectorStore(FolderStorage(tmp_path))
     for trial in range(5):
         space = Space("ns", f"col{trial}", "v")
         with ThreadPoolExecutor(8) as pool:
@@ -32,7 +33,7 @@ def test_rows_are_found_by_key_until_they_are_deleted(
     tmp_path: Path, point_reads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("coterie.store.vectors.POINT_READS", point_reads)
-    store = VectorStore(tmp_path)
+    store = VectorStore(FolderStorage(tmp_path))
     store.append(SPACE, *rows(10, 200))
     assert store.read(SPACE, np.array([17, 11]))[:, 0].tolist() == [17, 11]
     assert store.read(SPACE, np.arange(209, 9, -1))[:, 3].tolist() == list(range(209, 9, -1))
@@ -42,7 +43,7 @@ def test_rows_are_found_by_key_until_they_are_deleted(
 
 
 def test_compaction_puts_small_files_together(tmp_path: Path) -> None:
-    store = VectorStore(tmp_path)
+    store = VectorStore(FolderStorage(tmp_path))
     for number in range(FRAGMENTS + 1):
         store.append(SPACE, *rows(number * 3))
     store.compact()

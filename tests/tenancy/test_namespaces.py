@@ -8,6 +8,7 @@ from coterie.compute.local import LocalExecutor
 from coterie.jobs.job import Job
 from coterie.store.tables import documents, namespaces, tasks
 from coterie.tenancy.namespaces import NamespaceDeletion, resume_deletions
+from objectstore import files_of
 from support import add_collection
 
 
@@ -52,7 +53,7 @@ def test_a_deleted_namespace_is_gone_at_once_and_a_job_empties_it(client: TestCl
     client.headers["X-Namespace"] = "old"
     add_collection(client)
     del client.headers["X-Namespace"]
-    assert (services.vectors.root / namespace).exists()
+    assert files_of(services.vectors.storage, namespace)
     assert client.delete("/v1/namespaces/old").status_code == 204
     assert client.get("/v1/namespaces/old").status_code == 404
     assert client.post("/v1/clusters/list", headers={"X-Namespace": "old"}).status_code == 404
@@ -65,7 +66,7 @@ def test_a_deleted_namespace_is_gone_at_once_and_a_job_empties_it(client: TestCl
     payload = {"namespace_id": namespace, "internal_id": "int_x"}
     for _ in range(2):  # it may be repeated
         NamespaceDeletion(services.vectors, services.blobs).run(job, payload)
-    assert not (services.vectors.root / namespace).exists()
+    assert not files_of(services.vectors.storage, namespace)
     with services.db.read() as tx:
         assert tx.execute(documents.select().where(documents.c.namespace_id == namespace)).first() is None
         assert tx.execute(namespaces.select().where(namespaces.c.id == namespace)).first() is None

@@ -18,8 +18,8 @@ from coterie.config import Settings
 from coterie.kit.clock import Clock, iso
 from coterie.kit.errors import Forbidden, NotFound, Unauthorized
 from coterie.kit.ids import hash_key
-from coterie.store.blobs import BlobStore
 from coterie.store.db import Db
+from coterie.store.storage import Storage
 from coterie.store.tables import api_keys, namespaces, organizations
 from coterie.store.vectors import VectorStore
 
@@ -33,7 +33,7 @@ class Services:
     settings: Settings
     db: Db
     vectors: VectorStore
-    blobs: BlobStore
+    blobs: Storage
     clock: Clock
     on_collection_renamed: Callable[[Connection, str], None]
     """Called with a collection's id in the transaction that renames it: others keep its name to be found by."""

@@ -22,6 +22,7 @@ from coterie.api.observe import request_id
 from coterie.api.schemas import ErrorResponse, ValidationErrorResponse
 from coterie.kit.errors import BadRequest, CoterieError, Invalid, Issue, TooLarge, Unavailable
 from coterie.store.dialects import is_timeout
+from coterie.store.storage import StorageFailed
 
 log = logging.getLogger("coterie.api")
 
@@ -100,6 +101,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _from_framework)
     app.add_exception_handler(OperationalError, _store_unavailable)
     app.add_exception_handler(TimeoutError, _store_unavailable)
+    app.add_exception_handler(StorageFailed, _storage_unavailable)
 
 
 def _known(_request: Request, error: Exception) -> Response:
@@ -135,6 +137,11 @@ def _store_unavailable(_request: Request, error: Exception) -> Response:
         return render(BadRequest("this takes the store longer than its time limit: ask for less at a time"))
     log.error("the store did not do its part", exc_info=error)
     return render(Unavailable("the store of records is busy or does not answer; nothing was changed, try again", 2))
+
+
+def _storage_unavailable(_request: Request, error: Exception) -> Response:
+    log.error("the storage did not do its part", exc_info=error)
+    return render(Unavailable("the storage of vectors and artifacts does not answer; try again", 2))
 
 
 def render_unknown(error: Exception) -> Response:

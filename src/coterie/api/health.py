@@ -4,7 +4,6 @@ The API names the parts after its own vendor's servers. Here `mongodb` is the re
 artifacts, `redis` the queue of jobs, `celery` and `engine` a live worker.
 """
 
-import os
 import time
 from enum import StrEnum
 from typing import Any
@@ -59,8 +58,7 @@ def live_workers(services: Services) -> int:
 def check_health(services: Services, deep: bool) -> dict[str, Any]:
     """The state of the parts; a missing worker counts against it only when `deep`."""
     records, alive = _records(services)
-    settings = services.settings
-    vectors, artifacts = (os.access(folder, os.W_OK) for folder in (settings.vectors_dir, settings.artifacts_dir))
+    vectors, artifacts = services.vectors.storage.is_usable(), services.blobs.is_usable()
     worker = alive > 0 if deep else True
     data = {
         "redis": records,
@@ -73,8 +71,8 @@ def check_health(services: Services, deep: bool) -> dict[str, Any]:
     faults = {
         "mongodb": None if records else "the records do not answer",
         "redis": None if records else "the queue of jobs does not answer",
-        "qdrant": None if vectors else "the vectors cannot be written",
-        "s3": None if artifacts else "the artifacts cannot be written",
+        "qdrant": None if vectors else "the storage of the vectors does not answer, or cannot be written",
+        "s3": None if artifacts else "the storage of the artifacts does not answer, or cannot be written",
         "celery": None if worker else "no worker was heard of lately: start `coterie worker`",
         "engine": None if worker else "no worker was heard of lately: start `coterie worker`",
     }

@@ -97,7 +97,8 @@ def revoke(name: Name, data_dir: DataDir = DEFAULT_DATA_DIR, user: User = None) 
 def open_folder(data_dir: DataDir, *, must_exist: bool = False) -> "Services":
     """The services on a data folder, without a running service; ends the command where there are none."""
     from coterie.config import Settings  # noqa: PLC0415
-    from coterie.wiring import WrongStore, check_store, open_services  # noqa: PLC0415
+    from coterie.kit.errors import CannotStart  # noqa: PLC0415
+    from coterie.wiring import check_store, open_services  # noqa: PLC0415
 
     settings = Settings(data_dir=data_dir)
     try:
@@ -105,5 +106,5 @@ def open_folder(data_dir: DataDir, *, must_exist: bool = False) -> "Services":
         if must_exist and isinstance(settings.records, Path) and not settings.records.exists():
             fail(f"{data_dir} is not a data folder of Coterie: name it with --data-dir")
         return open_services(settings)[0]
-    except WrongStore as error:
+    except CannotStart as error:
         fail(str(error))

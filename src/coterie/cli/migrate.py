@@ -9,9 +9,10 @@ def migrate(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
     """Bring the records to this version's schema. Every start does; do it beforehand where that takes long."""
     from coterie.clusters.service import reindex  # noqa: PLC0415
     from coterie.config import Settings  # noqa: PLC0415
+    from coterie.kit.errors import CannotStart  # noqa: PLC0415
     from coterie.store import schema  # noqa: PLC0415
     from coterie.store.db import Db  # noqa: PLC0415
-    from coterie.wiring import WrongStore, check_store  # noqa: PLC0415
+    from coterie.wiring import check_store  # noqa: PLC0415
 
     settings = Settings(data_dir=data_dir)
     try:
@@ -21,7 +22,7 @@ def migrate(data_dir: DataDir = DEFAULT_DATA_DIR) -> None:
         with db.read() as tx:
             before = schema.current(tx)
         schema.migrate(db)
-    except (WrongStore, schema.NewerSchema) as error:
+    except CannotStart as error:
         fail(str(error))
     reindex(db)
     db.close()

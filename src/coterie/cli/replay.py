@@ -14,16 +14,16 @@ def replay(
     """Fit a run again on the data that it saw and check that it finds the same groups. Works on the data folder itself;
     a service may be running. Ends with status 1 where the data has changed or the labels differ."""
     from coterie.config import Settings  # noqa: PLC0415
-    from coterie.kit.errors import CoterieError  # noqa: PLC0415
+    from coterie.kit.errors import CannotStart, CoterieError  # noqa: PLC0415
     from coterie.runs.replay import replay as again  # noqa: PLC0415
-    from coterie.wiring import WrongStore, check_store, connect  # noqa: PLC0415
+    from coterie.wiring import check_store, connect  # noqa: PLC0415
 
     settings = Settings(data_dir=data_dir)
     try:
         check_store(settings)
         services = connect(settings)
         found = again(services, run_id)
-    except (WrongStore, CoterieError) as error:
+    except (CannotStart, CoterieError) as error:
         fail(str(error))
     services.db.close()
     for name, (then, now) in found.versions.items():

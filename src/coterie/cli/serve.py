@@ -38,15 +38,15 @@ def serve(
     from coterie.api.observe import configure_logging  # noqa: PLC0415
     from coterie.app import create_app  # noqa: PLC0415
     from coterie.config import Settings  # noqa: PLC0415
-    from coterie.store.schema import NewerSchema  # noqa: PLC0415
-    from coterie.wiring import WrongStore, open_services  # noqa: PLC0415
+    from coterie.kit.errors import CannotStart  # noqa: PLC0415
+    from coterie.wiring import open_services  # noqa: PLC0415
 
     settings = Settings(host=host, port=port, data_dir=data_dir, workers=workers)
     configure_logging(settings.log_level)
     listener, url = _listen(host, port)
     try:
         services, key = open_services(settings, settings.statement_seconds)
-    except (NewerSchema, WrongStore) as error:
+    except CannotStart as error:
         fail(str(error))
     crew = Crew(workers, data_dir)
     # Until uvicorn listens to signals, and when it raises the one that ended it once more, they end this function.
@@ -76,11 +76,15 @@ def worker(
     """Run one more worker on a data folder. It takes jobs until it is stopped, and its own end loses none."""
     from coterie.api.observe import configure_logging  # noqa: PLC0415
     from coterie.config import Settings  # noqa: PLC0415
+    from coterie.kit.errors import CannotStart  # noqa: PLC0415
     from coterie.wiring import run_worker  # noqa: PLC0415
 
     settings = Settings(data_dir=data_dir)
     configure_logging(settings.log_level)
-    run_worker(settings, parent_pid)
+    try:
+        run_worker(settings, parent_pid)
+    except CannotStart as error:
+        fail(str(error))
 
 
 class Crew:

@@ -77,11 +77,13 @@ def finish_indexes(services: Services) -> None:
 
 def sweep_folders(services: Services) -> None:
     """Delete the vectors of collections that are gone, and what a crash left in the scratch folder."""
-    found = [(ns, own) for ns, own, added in services.vectors.collections() if time.time() - added > GRACE.seconds]
+    found = list(services.vectors.collections())
     with services.db.read() as tx:
         present = set(tx.scalars(select(collections.c.id)))
     for namespace_id, collection_id in found:
-        if collection_id not in present:
+        if collection_id in present:
+            continue
+        if 0 < services.vectors.added(namespace_id, collection_id) < time.time() - GRACE.total_seconds():
             services.vectors.drop(namespace_id, collection_id)
     for path in services.settings.scratch_dir.iterdir():
         if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:

@@ -128,3 +128,7 @@ class Unavailable(CoterieError):
 def invalid(loc: Sequence[str | int], msg: str, type: str = "value_error") -> Invalid:
     """An `Invalid` with a single fault."""
     return Invalid([Issue(tuple(loc), msg, type)])
+
+
+class CannotStart(RuntimeError):
+    """A process cannot begin its work; the message is for whoever started it, and says what to do."""

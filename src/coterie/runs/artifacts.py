@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from sqlalchemy import Row
@@ -28,12 +28,12 @@ from sqlalchemy import Row
 from coterie.api.context import Services, Tenant
 from coterie.kit.errors import NotFound
 from coterie.runs.splits import Splits, take_out
-from coterie.store.blobs import BlobStore
+from coterie.store.storage import Storage
 
 ROW_GROUP = 10_000
 NOISE_ID = "-1"
-RUN_FOLDERS = "*/*/engine_cluster_build/*"
-"""Where the files of runs are, as a pattern of `artifact_prefix`."""
+RUNS, RUN_DEPTH = "engine_cluster_build", 4
+"""The third name of a run's prefix, and how many it has."""
 
 _KEPT = "kept"
 """The file that marks those of a run whose record its request did not want."""
@@ -100,7 +100,7 @@ class Span:
     """Members in a file, which is a `part` of the run's: `count` that stand together from the `first` on, or those of
     some `rows`, which rise."""
 
-    path: str
+    key: str
     part: int
     first: int
     count: int
@@ -110,7 +110,7 @@ class Span:
 class Artifacts:
     """The files of one run, to read."""
 
-    def __init__(self, blobs: BlobStore, prefix: str, edits: Edits | None = None) -> None:
+    def __init__(self, blobs: Storage, prefix: str, edits: Edits | None = None) -> None:
         self.blobs = blobs
         self.prefix = prefix
         self.edits = edits or Edits()
@@ -129,7 +129,7 @@ class Artifacts:
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """What the run was: its plan, counts and versions."""
-        read: dict[str, Any] = orjson.loads(self.blobs.path(self.manifest_key).read_bytes())
+        read: dict[str, Any] = orjson.loads(self.blobs.read(self.manifest_key))
         return read
 
     @cached_property
@@ -154,14 +154,13 @@ class Artifacts:
 
     def group_table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The groups in the run's order, those that were merged as one: all columns, or some."""
-        path = self.blobs.path(self.clusters_key)
         if self.edits.merged or self.edits.split:
-            table = pq.read_table(path)
+            table = self._clusters()
             joined = pa.Table.from_pylist(self._joined(table.to_pylist()), schema=table.schema)
             return joined if columns is None else joined.select(columns)
-        table = pq.read_table(path, columns=columns)
+        table = self._clusters(columns)
         if self.edits.labels and "label" in table.column_names:
-            names = pq.read_table(path, columns=["cluster_id"])["cluster_id"].to_pylist()
+            names = self._clusters(["cluster_id"])["cluster_id"].to_pylist()
             labels = map(self.edits.labels.get, names, table["label"].to_pylist())
             at = table.schema.get_field_index("label")
             table = table.set_column(at, "label", pa.array(labels, pa.string()))
@@ -191,7 +190,7 @@ class Artifacts:
             if held is None or not self.edits.split or name not in self.splits.sections:
                 return held and _span(part, number, held)
             rows = self.splits.rest_of(number, *held)
-        return Span(str(part.blobs.path(part.members_key)), number, 0, len(rows), rows) if len(rows) else None
+        return Span(part.members_key, number, 0, len(rows), rows) if len(rows) else None
 
     def count(self, group: str | None = None) -> int:
         """How many members a group has, or how many there are; of a group that there is not, none."""
@@ -199,13 +198,13 @@ class Artifacts:
 
     def tables(self, spans: Sequence[Span], offset: int, limit: int) -> Iterator[pa.Table]:
         """A page of the members in some spans, a row group at a time. All files are opened before the first is read:
-        they can be read to their ends even if they are deleted meanwhile. Raises FileNotFoundError."""
+        in a folder they can be read to their ends even if they are deleted meanwhile. Raises FileNotFoundError."""
         with ExitStack() as stack:
-            files = {path: stack.enter_context(pq.ParquetFile(path)) for path in {span.path for span in spans}}
+            files = {key: stack.enter_context(parquet(self.blobs, key)) for key in {span.key for span in spans}}
             for span in spans:
                 first, last = max(offset, 0), min(offset + limit, span.count)
                 if first < last:
-                    for rows, table in _read(files[span.path], span, first, last):
+                    for rows, table in _read(files[span.key], span, first, last):
                         yield self._by_whole(self._by_split(span.part, rows, table))
                 offset -= span.count
 
@@ -214,15 +213,14 @@ class Artifacts:
         found, start = [], 0
         for number, part in enumerate(self.parts):
             own = chosen[(chosen >= start) & (chosen < start + part.manifest["total_members"])] - start
-            with pq.ParquetFile(self.blobs.path(part.members_key)) as file:
+            with parquet(self.blobs, part.members_key) as file:
                 found.append(self._by_split(number, own, _chosen(file, own, columns)))
             start += part.manifest["total_members"]
         return self._by_whole(pa.concat_tables(found))
 
     def distances(self) -> NDArray[np.float32]:
         """Every member's distance to its centroid (n), noise's to the nearest one. Raises FileNotFoundError."""
-        paths = [self.blobs.path(part.members_key) for part in self.parts]
-        tables = [pq.read_table(path, columns=["distance_to_centroid"]) for path in paths]
+        tables = [part.members(["distance_to_centroid"]) for part in self.parts]
         distances: NDArray[np.float32] = pa.concat_tables(tables)["distance_to_centroid"].to_numpy()
         return distances
 
@@ -230,12 +228,16 @@ class Artifacts:
         """Some columns of every member, `cluster_id` among them; no rows without the files."""
         if not self.blobs.exists(self.manifest_key):
             return pa.schema([MEMBERS.field(name) for name in columns]).empty_table()
-        held = [
-            pq.read_table(self.blobs.path(part.members_key), columns=columns).slice(0, part.manifest["total_members"])
-            for part in self.parts
-        ]
+        held = [part.members(columns).slice(0, part.manifest["total_members"]) for part in self.parts]
         split = [self._by_split(number, np.arange(len(table)), table) for number, table in enumerate(held)]
         return self._by_whole(pa.concat_tables(split))
+
+    def members(self, columns: Sequence[str] | None = None, filters: pc.Expression | None = None) -> pa.Table:
+        """The members in this run's own file, those that stand there twice as well: all columns, or some."""
+        return pq.read_table(self.blobs.open(self.members_key), columns=columns, filters=filters)
+
+    def _clusters(self, columns: Sequence[str] | None = None) -> pa.Table:
+        return pq.read_table(self.blobs.open(self.clusters_key), columns=columns)
 
     def _joined(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         found = {row["cluster_id"]: row for row in rows}
@@ -272,7 +274,7 @@ class Artifacts:
 
 def artifact_prefix(internal_id: str, namespace_id: str, run_id: str) -> str:
     """Where the files of a run are."""
-    return f"{internal_id}/{namespace_id}/engine_cluster_build/{run_id}"
+    return f"{internal_id}/{namespace_id}/{RUNS}/{run_id}"
 
 
 def artifacts_of(services: Services, tenant: Tenant, run: Row[Any] | Mapping[str, Any]) -> Artifacts:
@@ -286,7 +288,7 @@ def artifacts_of(services: Services, tenant: Tenant, run: Row[Any] | Mapping[str
 
 def _span(part: Artifacts, number: int, held: Sequence[int]) -> Span:
     first, count = held
-    return Span(str(part.blobs.path(part.members_key)), number, first, count)
+    return Span(part.members_key, number, first, count)
 
 
 def _join(group: dict[str, Any], merged: Mapping[str, Any]) -> None:
@@ -316,12 +318,12 @@ def still_there(run_id: str) -> Iterator[None]:
         raise NotFound(f"run '{run_id}' was deleted") from error
 
 
-def keep(blobs: BlobStore, prefix: str) -> None:
+def keep(blobs: Storage, prefix: str) -> None:
     """Have the files of a run stay though its record goes."""
-    blobs.touch(f"{prefix}/{_KEPT}")
+    blobs.write(f"{prefix}/{_KEPT}", b"")
 
 
-def is_kept(blobs: BlobStore, prefix: str) -> bool:
+def is_kept(blobs: Storage, prefix: str) -> bool:
     """Whether the files of a run stay without a record."""
     return blobs.exists(f"{prefix}/{_KEPT}")
 
@@ -364,10 +366,17 @@ def _chosen(file: pq.ParquetFile, chosen: NDArray[np.int64], columns: Sequence[s
     return found.select(columns)
 
 
-def read_names(path: Path) -> list[dict[str, Any]]:
-    """Ids, labels and values of the groups in a `clusters.parquet`."""
+@contextmanager
+def parquet(blobs: Storage, key: str) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, whose columns are asked for together: an object store takes its time for each request."""
+    with blobs.open(key) as file:
+        yield pq.ParquetFile(file, pre_buffer=True)
+
+
+def read_names(blobs: Storage, key: str) -> list[dict[str, Any]]:
+    """Ids, labels and values of the groups in a `clusters.parquet`. Raises FileNotFoundError."""
     columns = ["cluster_id", "label", "label_source", "attribute_values"]
-    rows: list[dict[str, Any]] = pq.read_table(path, columns=columns).to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(blobs.open(key), columns=columns).to_pylist()
     return rows
 
 

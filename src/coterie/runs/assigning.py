@@ -96,7 +96,7 @@ def load_arrivals(services: Services, tenant: Tenant, plan: Plan, before: Before
     groups = before.artifacts.group_table(["cluster_id", "centroid_vector", "variance", "distance_quantiles"])
     _save_groups(groups, folder)
     base = before.artifacts.parts[0]
-    (folder / "landmarks.npz").write_bytes(services.blobs.path(base.landmarks_key).read_bytes())
+    (folder / "landmarks.npz").write_bytes(services.blobs.read(base.landmarks_key))
     width = np.load(folder / "landmarks.npz")["vectors"].shape[1]
     if {each.dimensions for each in parts if len(each.pks)} - {width}:
         raise JobFailed(f"the vectors have other dimensions than the run's: {RUN_IN_FULL}")
@@ -154,9 +154,8 @@ def _pool(before: Before) -> dict[str, list[str]]:
     """Ids of the documents that wait, by collection."""
     if not before.adds:
         return {}
-    path = before.artifacts.blobs.path(before.artifacts.members_key)
     columns = ["collection_id", "point_id"]
-    waiting = pq.read_table(path, columns=columns, filters=pc.field("cluster_id") == NOISE_ID)
+    waiting = before.artifacts.members(columns, pc.field("cluster_id") == NOISE_ID)
     found: dict[str, list[str]] = {}
     for collection_id, identity in zip(*(waiting[name].to_pylist() for name in columns), strict=True):
         found.setdefault(collection_id, []).append(identity)
@@ -167,8 +166,7 @@ def _kept(before: Before) -> pa.Table:
     """What earlier assignments placed; the pool is looked at again."""
     if not before.adds:
         return MEMBERS.empty_table()
-    path = before.artifacts.blobs.path(before.artifacts.members_key)
-    return pq.read_table(path, filters=pc.field("cluster_id") != NOISE_ID)
+    return before.artifacts.members(filters=pc.field("cluster_id") != NOISE_ID)
 
 
 def _save_groups(table: pa.Table, folder: Path) -> None:
@@ -303,12 +301,12 @@ def _publish(
     paths = {name: files.folder / name for name in names}
     pq.write_table(pa.Table.from_pylist(rows, schema=CLUSTERS), paths["clusters.parquet"], compression="zstd")
     pq.write_table(members, paths["members.parquet"], compression="zstd", row_group_size=ROW_GROUP)
-    whole = [services.blobs.path(before.artifacts.parts[0].members_key), paths["members.parquet"]]
+    whole = [services.blobs.open(before.artifacts.parts[0].members_key), paths["members.parquet"]]
     write_map(paths["map.arrows.gz"], files.run_id, [row["cluster_id"] for row in rows], whole)
     paths["manifest.json"].write_bytes(orjson.dumps(manifest))
     if services.blobs.exists(before.artifacts.labels_key):  # for the next run in full
         paths = {"labels.jsonl": files.folder / "labels.jsonl", **paths}
-        paths["labels.jsonl"].write_bytes(services.blobs.path(before.artifacts.labels_key).read_bytes())
+        paths["labels.jsonl"].write_bytes(services.blobs.read(before.artifacts.labels_key))
     for name, path in paths.items():
         services.blobs.publish(f"{files.prefix}/{name}", path)
     return {

@@ -45,7 +45,7 @@ class Members(NamedTuple):
     places: NDArray[np.float32]
 
 
-def write_map(path: Path, run_id: str, groups: Sequence[str], members: Sequence[Path]) -> None:
+def write_map(path: Path, run_id: str, groups: Sequence[str], members: Sequence[Path | pa.NativeFile]) -> None:
     """The map of the members in those files, one after the other, who belong to `groups` or to none."""
     found = _read([*groups, NOISE_ID], members)
     total = len(found.owners)
@@ -76,14 +76,12 @@ def write_map(path: Path, run_id: str, groups: Sequence[str], members: Sequence[
             sink.flush()
 
 
-def read_map(path: Path, compressed: bool) -> Iterator[bytes]:
-    """The file's bytes, as gzip or plain. It is opened at once and can be read to its end even if it is deleted
-    meanwhile. Raises FileNotFoundError."""
-    file = path.open("rb")
+def read_map(file: pa.NativeFile, compressed: bool) -> Iterator[bytes]:
+    """The file's bytes, as gzip or plain."""
     return _chunks(file) if compressed else _plain(file)
 
 
-def _read(names: Sequence[str], files: Sequence[Path]) -> Members:
+def _read(names: Sequence[str], files: Sequence[Path | pa.NativeFile]) -> Members:
     """Two columns of numbers and one of groups; no more than a row group of it is ever text."""
     known, owners, places = pa.array(names, pa.string()), [], []
     for path in files:
@@ -133,13 +131,13 @@ class _Compressed:
         self._file.write(self._gzip.flush(zlib.Z_SYNC_FLUSH))
 
 
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
+def _chunks(file: pa.NativeFile) -> Iterator[bytes]:
     with file:
         while chunk := file.read(CHUNK):
             yield chunk
 
 
-def _plain(file: BinaryIO) -> Iterator[bytes]:
+def _plain(file: pa.NativeFile) -> Iterator[bytes]:
     unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     for chunk in _chunks(file):
         if plain := unzip.decompress(chunk):

@@ -77,7 +77,7 @@ def _map(services: Services, tenant: Tenant, run: Row[Any], request: Request, kn
     if compressed:
         headers["Content-Encoding"] = "gzip"
     try:
-        chunks = read_map(artifacts.blobs.path(artifacts.map_key), compressed)
+        chunks = read_map(artifacts.blobs.open(artifacts.map_key), compressed)
     except FileNotFoundError as error:
         raise NotFound(f"run '{run.id}' has no stream of its map, for it was made before there were any") from error
     return StreamingResponse(chunks, media_type=ARROW[0], headers=headers)

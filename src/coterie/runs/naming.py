@@ -50,10 +50,10 @@ class _Kept:
     path: Path
     keys: Mapping[str, str]
 
-    def begin(self, before: Path | None) -> tuple[dict[str, Answer], int]:
+    def begin(self, before: bytes) -> tuple[dict[str, Answer], int]:
         """Of groups the answers that are known, from an earlier attempt at this step or the run before; and what was
         spent in earlier attempts. The file then holds these and no others."""
-        own = _read(self.path)
+        own = self._held()
         spent = max((spent for _, spent in own.values()), default=0)
         found = {key: answer for key, (answer, _) in {**_read(before), **own}.items()}
         known = {name: found[key] for name, key in self.keys.items() if key in found}
@@ -68,11 +68,14 @@ class _Kept:
 
     def end(self) -> None:
         """Forget what this run spent: the next one has a budget of its own."""
-        held = _read(self.path)
+        held = self._held()
         fresh = self.path.with_suffix(".new")
         names = {key: name for name, key in self.keys.items()}
         fresh.write_bytes(b"".join(self._line(names[key], answer, 0) for key, (answer, _) in held.items()))
         fresh.replace(self.path)
+
+    def _held(self) -> dict[str, tuple[Answer, int]]:
+        return _read(self.path.read_bytes()) if self.path.exists() else {}
 
     def _line(self, name: str, answer: Answer, spent: int) -> bytes:
         return orjson.dumps({"key": self.keys[name], "answer": answer.model_dump(), "spent": spent}) + b"\n"
@@ -104,7 +107,7 @@ def label_results(
         subjects = asking.of(asked[:MOST_LABELED], known, tick, lambda: asker.abandoned)
         keys = {each.id: key_of(each, options, provider.identity) for each in subjects}
         kept = _Kept(files.folder / "labels.jsonl", keys)
-        answers, asker.budget.spent = kept.begin(_path_before(services, tenant, run))
+        answers, asker.budget.spent = kept.begin(_answers_before(services, tenant, run))
         taken = [*known.given_labels().items(), *_labels_that_stay(result.groups, {*keys}, known)]
 
         def keep(subject: Subject, answer: Answer) -> None:
@@ -154,21 +157,20 @@ def _labels_that_stay(groups: Sequence[Group], asked: set[str], known: Known) ->
             yield each.id, each.label
 
 
-def _path_before(services: Services, tenant: Tenant, run: Row[Any]) -> Path | None:
-    """The answers that the run before left."""
+def _answers_before(services: Services, tenant: Tenant, run: Row[Any]) -> bytes:
+    """The answers that the run before left, if it did."""
     with services.db.read() as tx:
         before = run_before(tx, run)
-    if before is None:
-        return None
-    return services.blobs.path(artifacts_of(services, tenant, before).labels_key)
+    try:
+        return b"" if before is None else services.blobs.read(artifacts_of(services, tenant, before).labels_key)
+    except FileNotFoundError:
+        return b""
 
 
-def _read(path: Path | None) -> dict[str, tuple[Answer, int]]:
+def _read(held: bytes) -> dict[str, tuple[Answer, int]]:
     """Answers by key, and what had been spent by each; without lines that a crash cut short."""
     found: dict[str, tuple[Answer, int]] = {}
-    if path is None or not path.exists():
-        return found
-    for line in path.read_bytes().splitlines():
+    for line in held.splitlines():
         try:
             read = orjson.loads(line)
             found[read["key"]] = Answer.model_validate(read["answer"]), read["spent"]

@@ -20,7 +20,7 @@ from coterie.config import Settings
 from coterie.jobs import queue
 from coterie.kit.clock import iso
 from coterie.kit.errors import Conflict
-from coterie.runs.artifacts import RUN_FOLDERS, artifact_prefix, artifacts_of, is_kept
+from coterie.runs.artifacts import RUN_DEPTH, RUNS, artifact_prefix, artifacts_of, is_kept
 from coterie.runs.queries import find_run
 from coterie.runs.summary import definition_summary, run_text
 from coterie.store.dialects import among
@@ -112,15 +112,18 @@ def tidy_runs(services: Services) -> None:
 
 def sweep_artifacts(services: Services) -> None:
     """Delete the files of runs that have no record, but for those that their request had kept."""
-    old = [(key, at) for key, at in services.blobs.folders(RUN_FOLDERS) if time.time() - at > GRACE_SECONDS]
-    for start in range(0, len(old), ROWS):
-        names = {key: key.rsplit("/", 1)[1] for key, _ in old[start : start + ROWS]}
+    found = [key for key in services.blobs.folders(RUN_DEPTH) if key.split("/")[2] == RUNS]
+    for start in range(0, len(found), ROWS):
+        names = {key: key.rsplit("/", 1)[1] for key in found[start : start + ROWS]}
         spaces = {key: key.split("/")[1] for key in names}
         with services.db.read() as tx:
             present = set(tx.scalars(select(runs.c.id).where(among(tx, runs.c.id, list(names.values())))))
             there = set(tx.scalars(select(namespaces.c.id).where(among(tx, namespaces.c.id, list(spaces.values())))))
         for key, run_id in names.items():
-            if spaces[key] not in there or (run_id not in present and not is_kept(services.blobs, key)):
+            if spaces[key] in there and run_id in present:
+                continue
+            late = 0 < services.blobs.added(key) < time.time() - GRACE_SECONDS
+            if late and not (spaces[key] in there and is_kept(services.blobs, key)):
                 log.warning("removing the files of %s, which has no record", run_id)
                 services.blobs.drop(key)
 

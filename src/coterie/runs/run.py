@@ -164,7 +164,7 @@ class ClusterRun:
         now = iso(self.services.clock.now())
         outputs = [summary["parquet_path"], summary["members_key"]]
         try:
-            found = read_names(self.services.blobs.path(summary["parquet_path"]))
+            found = read_names(self.services.blobs, summary["parquet_path"])
         except FileNotFoundError as error:  # what the run was about is gone, and its files with it
             raise Canceled from error
         with self.services.db.write() as tx:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from coterie.store.blobs import BlobStore
+from coterie.store.storage import Storage
 
 Rows = NDArray[np.int64]
 
@@ -38,8 +38,8 @@ def split_key(prefix: str, name: str) -> str:
 class Splits:
     """All splits of a run, in the order in which they were made: a row that was split off twice is the last one's."""
 
-    def __init__(self, blobs: BlobStore, prefix: str, names: Sequence[str]) -> None:
-        self.all = [Split(**orjson.loads(blobs.path(split_key(prefix, name)).read_bytes())) for name in names]
+    def __init__(self, blobs: Storage, prefix: str, names: Sequence[str]) -> None:
+        self.all = [Split(**orjson.loads(blobs.read(split_key(prefix, name)))) for name in names]
         self.sections = {name for split in self.all for name in split.sections}
         self._names = pa.array([split.group["cluster_id"] for split in self.all], pa.string())
         self._owners = [self._of_part(part) for part in range(max((len(split.rows) for split in self.all), default=0))]

@@ -4,10 +4,8 @@ What goes is named, by ids or by filters over the members. The new group's id is
 two apart by `recognition`, as long as the algorithm finds them together.
 """
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -253,7 +251,4 @@ def _keywords(artifacts: Artifacts, spans: Sequence[Span], table: pa.Table) -> l
 def _publish(services: Services, key: str, found: Split, identity: str) -> None:
     """The split to its file. A split that is not committed leaves a file that nothing names; it goes with the run."""
     text = orjson.dumps({**asdict(found), "group": {**found.group, "cluster_id": identity}})
-    folder = services.settings.scratch_dir
-    with tempfile.NamedTemporaryFile(dir=folder, prefix="split-", delete=False) as file:
-        file.write(text)
-    services.blobs.publish(key, Path(file.name))
+    services.blobs.write(key, text)

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
+from coterie.kit.errors import CannotStart
 from coterie.store.db import Db
 
 HEAD = "0007"
 """The newest revision. A store that is at it is opened without loading Alembic, which a start need not wait for."""
 
 
-class NewerSchema(RuntimeError):
+class NewerSchema(CannotStart):
     """The store was written by a newer Coterie."""
 
 

@@ -8,18 +8,17 @@ read the key just before still finds its row.
 
 import hashlib
 import logging
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from coterie.store.storage import LanceOptions, Storage
 
 if TYPE_CHECKING:
     import lance
@@ -60,10 +59,10 @@ class MissingVectors(LookupError):
 
 
 class VectorStore:
-    """Lance datasets below a folder."""
+    """Lance datasets in a storage."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
 
     def append(self, space: Space, keys: Keys, matrix: Matrix) -> None:
         """Add rows: `keys` (n), `matrix` (n, d) float32. Durable when it returns."""
@@ -73,12 +72,10 @@ class VectorStore:
         flat = pa.array(np.ascontiguousarray(matrix, dtype=np.float32).reshape(-1))
         vectors = pa.FixedSizeListArray.from_arrays(flat, dimensions)
         table = pa.table({"key": pa.array(keys, pa.int64()), "vector": vectors})
-        path = self._path(space)
-        if not path.exists():
-            _create(path, table.schema)
+        dataset = self._open(space) or self._create(space, table.schema)
         for attempt in range(APPEND_TRIES):
             try:
-                _lance().write_dataset(table, str(path), mode="append")
+                _lance().write_dataset(table, dataset, mode="append")
                 return
             except OSError as error:
                 if not _was_preempted(error) or attempt == APPEND_TRIES - 1:
@@ -114,40 +111,44 @@ class VectorStore:
 
     def delete(self, space: Space, keys: Keys) -> None:
         """Delete rows that no document points at."""
-        path = self._path(space)
-        if len(keys) == 0 or not path.exists():
+        dataset = self._open(space) if len(keys) else None
+        if dataset is None:
             return
-        dataset = self._open(path)
         for start in range(0, len(keys), DELETED_AT_ONCE):
             listed = ",".join(str(int(key)) for key in keys[start : start + DELETED_AT_ONCE])
             dataset.delete(f"key IN ({listed})")
 
     def drop(self, namespace_id: str, collection_id: str | None = None) -> None:
         """Delete every vector of a collection, or of a whole namespace."""
-        folder = self.root / namespace_id
-        shutil.rmtree(folder / collection_id if collection_id else folder, ignore_errors=True)
+        self.storage.drop(f"{namespace_id}/{collection_id}" if collection_id else namespace_id)
 
-    def collections(self) -> Iterator[tuple[str, str, float]]:
-        """Of every collection with vectors: its namespace, its id, and when (UNIX time) a name was last added to it."""
-        for folder in self.root.glob("*/*"):
-            yield folder.parent.name, folder.name, folder.stat().st_mtime
+    def collections(self) -> Iterator[tuple[str, str]]:
+        """The namespace and the id of every collection with vectors."""
+        for prefix in self.storage.folders(2):
+            namespace_id, _, collection_id = prefix.partition("/")
+            yield namespace_id, collection_id
+
+    def added(self, namespace_id: str, collection_id: str) -> float:
+        """When (UNIX time) something was last added to a collection's vectors."""
+        return self.storage.added(f"{namespace_id}/{collection_id}")
 
     def compact(self) -> None:
         """Put small files together, take deleted rows out of the rest, and let go of old states."""
-        for path in self.root.glob("*/*/*.lance"):
+        for key in self.storage.folders(3):
             try:
-                dataset = self._open(path)
+                dataset = _open(*self.storage.lance(key))
+                if dataset is None:
+                    continue
                 if len(dataset.get_fragments()) > FRAGMENTS:
                     dataset.optimize.compact_files()
-                dataset.cleanup_old_versions(older_than=VERSIONS_KEPT)
+                dataset.cleanup_old_versions(older_than=VERSIONS_KEPT, error_if_tagged_old_versions=False)
             except (OSError, ValueError):  # it was dropped, or written to, meanwhile: the next round finds it
-                log.info("%s was not compacted this time", path.name, exc_info=True)
+                log.info("%s was not compacted this time", key, exc_info=True)
 
     def _batches(self, space: Space, ascending: Keys) -> Iterator[tuple[Keys, Matrix]]:
-        path = self._path(space)
-        if len(ascending) == 0 or not path.exists():
+        dataset = self._open(space) if len(ascending) else None
+        if dataset is None:
             return
-        dataset = self._open(path)
         listed = ",".join(str(int(key)) for key in ascending[:POINT_READS])
         predicate = f"key IN ({listed})" if len(ascending) <= POINT_READS else None
         for batch in dataset.to_batches(columns=["key", "vector"], filter=predicate, batch_size=SCAN_ROWS):
@@ -155,28 +156,36 @@ class VectorStore:
             flat = vectors.flatten().to_numpy(zero_copy_only=False)
             yield batch.column("key").to_numpy(), flat.reshape(len(vectors), -1)
 
-    def _open(self, path: Path) -> "lance.LanceDataset":
-        return _lance().dataset(str(path))
+    def _open(self, space: Space) -> "lance.LanceDataset | None":
+        return _open(*self.storage.lance(_key(space)))
 
-    def _path(self, space: Space) -> Path:
-        # A vector's name is the caller's text; its hash is safe as a folder's name on every file system.
-        digest = hashlib.sha256(space.name.encode()).hexdigest()[:32]
-        return self.root / space.namespace_id / space.collection_id / f"{digest}.lance"
-
-
-def _create(path: Path, schema: pa.Schema) -> None:
-    """Make an empty dataset, of which one comes into being however many make it: of two that Lance creates at once in
-    one place, the later one overwrites the rows of the first.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix="new-", ignore_cleanup_errors=True) as folder:
-        made = Path(folder) / "dataset"
-        _lance().write_dataset(schema.empty_table(), str(made), mode="create")
+    def _create(self, space: Space, schema: pa.Schema) -> "lance.LanceDataset":
+        """An empty dataset, of which one comes into being however many make it: the first version is committed without
+        another try, for Lance would overwrite what it finds (and with it the first one's rows)."""
+        uri, options = self.storage.lance(_key(space))
+        first = _lance().LanceOperation.Overwrite(schema, [])
         try:
-            made.rename(path)
+            return _lance().LanceDataset.commit(uri, first, read_version=0, max_retries=0, storage_options=options)
         except OSError:
-            if not path.exists():
+            made = self._open(space)
+            if made is None:
                 raise
+            return made
+
+
+def _key(space: Space) -> str:
+    # A vector's name is the caller's text; its hash is safe as a folder's name on every file system.
+    digest = hashlib.sha256(space.name.encode()).hexdigest()[:32]
+    return f"{space.namespace_id}/{space.collection_id}/{digest}.lance"
+
+
+def _open(uri: str, options: LanceOptions) -> "lance.LanceDataset | None":
+    try:
+        return _lance().dataset(uri, storage_options=options)
+    except ValueError as error:
+        if "was not found" not in str(error):
+            raise
+        return None
 
 
 def _was_preempted(error: OSError) -> bool:

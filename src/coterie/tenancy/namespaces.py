@@ -21,8 +21,8 @@ from coterie.listing.sql import Source
 from coterie.listing.terms import erase_terms
 from coterie.listing.texts import erase_texts
 from coterie.listing.tree import Listable, ListQuery
-from coterie.store.blobs import BlobStore
 from coterie.store.dialects import among
+from coterie.store.storage import Storage
 from coterie.store.tables import (
     cluster_fields,
     clusters,
@@ -150,7 +150,7 @@ def _submit_deletion(tx: Connection, org_id: str, internal_id: str, namespace_id
 class NamespaceDeletion:
     """The job: vectors and artifacts first, then documents in batches, last the namespace itself."""
 
-    def __init__(self, vectors: VectorStore, blobs: BlobStore) -> None:
+    def __init__(self, vectors: VectorStore, blobs: Storage) -> None:
         self.vectors = vectors
         self.blobs = blobs
 
