@@ -14,11 +14,8 @@ from itertools import count
 from pathlib import Path
 
 import httpx
-import obstore
 from pyarrow.fs import S3FileSystem
 
-from coterie.store.bucket import BucketStorage
-from coterie.store.folder import FolderStorage
 from coterie.store.storage import Storage
 
 ACCESS_KEY, SECRET_KEY, BUCKET = "coterie", "coterie-secret", "tests"
@@ -53,12 +50,7 @@ class ObjectStore:
 
 def files_of(storage: Storage, part: str = "") -> list[str]:
     """The keys of all files of a storage that have `part` in them."""
-    if isinstance(storage, FolderStorage):
-        found = [path.relative_to(storage.root).as_posix() for path in storage.root.rglob("*") if path.is_file()]
-    else:
-        assert isinstance(storage, BucketStorage)
-        found = [each["path"] for page in obstore.list(storage._bucket) for each in page]
-    return sorted(key for key in found if part in key)
+    return sorted(key for key in storage.files() if part in key)
 
 
 @contextmanager

@@ -40,6 +40,17 @@ def open_services(settings: Settings, statement_seconds: float | None = None) ->
 
     `statement_seconds` bounds the reads of a server; a worker's may take their time.
     """
+    services = open_empty(settings, statement_seconds)
+    reindex(services.db)
+    key = bootstrap(services.db, services.clock, settings.key_path)
+    return services, key
+
+
+def open_empty(settings: Settings, statement_seconds: float | None = None) -> Services:
+    """The same without the first organization and its key: for what is to be restored from a backup.
+
+    Raises CannotStart.
+    """
     for folder in (settings.data_dir, settings.scratch_dir):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_store(settings)
@@ -49,9 +60,7 @@ def open_services(settings: Settings, statement_seconds: float | None = None) ->
     services = connect(settings, statement_seconds)
     migrate(services.db)
     _check_storage(services)
-    reindex(services.db)
-    key = bootstrap(services.db, services.clock, settings.key_path)
-    return services, key
+    return services
 
 
 class WrongStore(CannotStart):

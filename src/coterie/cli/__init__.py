@@ -1,5 +1,5 @@
 """The command line: `coterie serve`, `worker`, `migrate`, `key`, `import`, `embed`, `models`, `clusters`, `triggers`,
-`webhooks`, `demo`, `replay`.
+`webhooks`, `demo`, `replay`, `backup`, `restore`.
 
 What a command needs is imported when it runs: `coterie serve` shall not wait for the libraries of `coterie import`.
 """
@@ -11,6 +11,7 @@ import httpx
 import typer
 
 import coterie
+from coterie.cli.backup import backup, restore
 from coterie.cli.clusters import clusters
 from coterie.cli.data import import_file
 from coterie.cli.demo import demo
@@ -67,6 +68,8 @@ app.command()(serve)
 app.command()(worker)
 app.command()(migrate)
 app.command()(replay)
+app.command()(backup)
+app.command()(restore)
 app.command("import")(import_file)
 app.command()(embed)
 app.command()(demo)

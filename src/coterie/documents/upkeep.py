@@ -16,6 +16,7 @@ from coterie.api.context import Services
 from coterie.documents.collections import delete_documents
 from coterie.documents.payload_indexes import fill
 from coterie.kit.clock import iso
+from coterie.store.hold import is_held
 from coterie.store.tables import collections, documents, paths, retired_vectors
 from coterie.store.vectors import Space
 
@@ -31,7 +32,10 @@ ROWS = 1_000
 
 
 def upkeep(services: Services) -> None:
-    """One round of everything."""
+    """One round of everything, but while a backup is made."""
+    with services.db.read() as tx:
+        if is_held(tx):
+            return
     delete_retired(services)
     delete_orphans(services)
     finish_indexes(services)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import obstore
@@ -21,6 +21,9 @@ from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import GCSStore, S3Store
 
 from coterie.store.storage import LanceOptions, Storage, StorageFailed, UnfitStorage
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
 
 log = logging.getLogger("coterie.store")
 
@@ -130,10 +133,13 @@ class BucketStorage:
         with _failing():
             yield from self._below(None, depth)
 
+    def files(self, prefix: str = "") -> Iterator[str]:
+        with _failing():
+            yield from (each["path"] for each in self._held(prefix))
+
     def added(self, prefix: str) -> float:
         with _failing():
-            held = (each for page in obstore.list(self._bucket, prefix=f"{prefix}/") for each in page)
-            return max((each["last_modified"].timestamp() for each in held), default=0.0)
+            return max((each["last_modified"].timestamp() for each in self._held(prefix)), default=0.0)
 
     def drop(self, prefix: str) -> None:
         try:
@@ -152,6 +158,10 @@ class BucketStorage:
     def __str__(self) -> str:
         scheme, bucket, prefix = self._place
         return f"{scheme}://{bucket}/{prefix}".rstrip("/")
+
+    def _held(self, prefix: str) -> "Iterator[ObjectMeta]":
+        for page in obstore.list(self._bucket, prefix=f"{prefix}/" if prefix else None):
+            yield from page
 
     def _below(self, prefix: str | None, depth: int) -> Iterator[str]:
         for found in obstore.list_with_delimiter(self._bucket, prefix=prefix)["common_prefixes"]:

@@ -167,6 +167,30 @@ def exact(dialect: Dialect, value: Any) -> Any:
     return value if dialect.name == "sqlite" or value is None else Decimal(value)
 
 
+def last_key(tx: Connection, table: Table) -> int:
+    """The largest key that a table ever gave out."""
+    if tx.dialect.name == "sqlite":
+        found = tx.scalar(text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name})
+    else:
+        sequence = tx.scalar(select(func.pg_get_serial_sequence(table.name, "pk")))
+        found = tx.scalar(text(f"SELECT last_value FROM {sequence} WHERE is_called"))  # noqa: S608 - the table's own
+    return found or 0
+
+
+def go_on_after(tx: Connection, table: Table, key: int) -> None:
+    """Let a table's next key be larger than one, and than all that it has."""
+    if tx.dialect.name == "sqlite":
+        if table.dialect_options["sqlite"]["autoincrement"] and key:
+            own = {"name": table.name, "key": key}
+            tx.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), own)
+            tx.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :key)"), own)
+        return
+    sequence = func.pg_get_serial_sequence(table.name, "pk")
+    largest = select(func.coalesce(func.max(table.c.pk), 0)).scalar_subquery()
+    following = func.greatest(largest, key) + 1
+    tx.execute(select(func.setval(sequence, following, False)))
+
+
 def is_timeout(error: OperationalError) -> bool:
     """Whether a statement was ended for its time limit."""
     return getattr(error.orig, "sqlstate", None) == QUERY_CANCELED or str(error.orig) == "interrupted"

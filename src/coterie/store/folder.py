@@ -78,6 +78,11 @@ class FolderStorage:
             if path.is_dir():
                 yield path.relative_to(self.root).as_posix()
 
+    def files(self, prefix: str = "") -> Iterator[str]:
+        for path in self.path(prefix).rglob("*"):
+            if path.is_file():
+                yield path.relative_to(self.root.resolve()).as_posix()
+
     def added(self, prefix: str) -> float:
         try:
             return self.path(prefix).stat().st_mtime

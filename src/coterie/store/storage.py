@@ -71,6 +71,10 @@ class Storage(Protocol):
         """The prefixes of so many names that have files."""
         ...
 
+    def files(self, prefix: str = "") -> Iterator[str]:
+        """The keys of all files under a prefix."""
+        ...
+
     def added(self, prefix: str) -> float:
         """When (UNIX time) a file was last added under a prefix; 0 where there is none."""
         ...

@@ -132,6 +132,20 @@ class VectorStore:
         """When (UNIX time) something was last added to a collection's vectors."""
         return self.storage.added(f"{namespace_id}/{collection_id}")
 
+    def copy(self, key: str, other: "VectorStore") -> int:
+        """Copy the newest state of the dataset at a key to another store, some rows at a time; how many there were.
+
+        Raises FileNotFoundError where there is none.
+        """
+        dataset = _open(*self.storage.lance(key))
+        if dataset is None:
+            raise FileNotFoundError(key)
+        other.storage.drop(key)
+        uri, options = other.storage.lance(key)
+        rows = dataset.scanner(batch_size=SCAN_ROWS).to_reader()
+        _lance().write_dataset(rows, uri, mode="create", storage_options=options)
+        return int(dataset.count_rows())
+
     def compact(self) -> None:
         """Put small files together, take deleted rows out of the rest, and let go of old states."""
         for key in self.storage.folders(3):

@@ -1,0 +1,1 @@
+"""A copy of everything that a service keeps, made while it runs, and the way back."""
