@@ -44,6 +44,7 @@ BODIES: dict[str, Any] = {
     "/v1/clusters/enrich": {"clustering_ids": ["groups"], "source_collection_id": "things"},
     "/v1/clusters/{cluster_id}/executions/{run_id}/labels": {"labels": {"cl_0": "new"}},
     "/v1/clusters/{cluster_id}/executions/{run_id}/members": {"numbers": [0]},
+    "/v1/clusters/{cluster_id}/executions/{run_id}/export": {},
     "/v1/clusters/{cluster_id}/groups/{group_id}/merge": {"into": "cl_1"},
     "/v1/clusters/{cluster_id}/groups/{group_id}/split": {"document_ids": ["d000"]},
     "/v1/clusters/{cluster_id}/executions/{run_id}/name": {"run_name": "new"},

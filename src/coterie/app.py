@@ -28,6 +28,7 @@ from coterie.kit.errors import Unavailable
 from coterie.runs.execution_routes import router as executions
 from coterie.runs.group_routes import router as groups
 from coterie.runs.map_routes import router as maps
+from coterie.runs.result_routes import links
 from coterie.runs.result_routes import router as results
 from coterie.runs.routes import router as runs
 from coterie.store.tables import tasks
@@ -66,6 +67,8 @@ def create_app(services: Services, closing: Callable[[], bool] = lambda: False) 
         runs,
         executions,
         results,
+        links,
+        links,
         maps,
         groups,
         *documents,

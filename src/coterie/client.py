@@ -197,6 +197,13 @@ class Client:
             finally:
                 part.unlink(missing_ok=True)
 
+    def link_export(self, identifier: str, run_id: str, **parameters: Any) -> Json:
+        """A link to a run's members or groups that opens without a key: `download_url`, until `expires_at`. `format`,
+        `content`, `cluster_label` and `expires_in_seconds` as in the API."""
+        given = {key: value for key, value in parameters.items() if value is not None}
+        link: Json = self.request("POST", f"/v1/clusters/{identifier}/executions/{run_id}/export", given)
+        return link
+
     def visualization(self, identifier: str, **parameters: Any) -> Json:
         """The map of the newest run, or of `run_id`: its groups and a sample of its documents."""
         found: Json = self.request("GET", f"/v1/clusters/{identifier}/visualization", params=parameters)

@@ -44,7 +44,7 @@ def open_other(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str]
 
 
 def lived_in(client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Sixty documents of which one was written anew and two were deleted, as was the newest, a run, words of people; the definition."""
+    """Documents of which some were written anew or deleted, the newest too; a run, words of people; the definition."""
     client.patch("/v1/namespaces/default", json={"payload_indexes": [{"field_name": "group", "type": "keyword"}]})
     add_collection(client)
     cluster: str = add_cluster(client, vector_config=KMEANS)["cluster_id"]

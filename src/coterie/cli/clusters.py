@@ -228,6 +228,7 @@ def export(
     content: Annotated[str, typer.Option(help="members or groups.")] = "members",
     group: Annotated[str | None, typer.Option(help="One group only, by its id or its label.")] = None,
     output: Annotated[Path | None, typer.Option(help="The file. Default: named after the run.")] = None,
+    link: Annotated[int | None, typer.Option(help="Print a link that opens without a key for so many seconds.")] = None,
     url: Url = None,
     api_key: ApiKey = None,
     namespace: Namespace = None,
@@ -238,8 +239,11 @@ def export(
         run = run_id or call(client.get_cluster, identifier)["last_run_id"]
         if run is None:
             fail(f"'{identifier}' has no completed run yet: coterie clusters run {identifier}")
-        path = output or Path(f"{run}-{content}.{format}")
         parameters = {"format": format, "content": content, "cluster_label": group}
+        if link is not None:
+            typer.echo(call(client.link_export, identifier, run, expires_in_seconds=link, **parameters)["download_url"])
+            return
+        path = output or Path(f"{run}-{content}.{format}")
         try:
             call(client.export_run, identifier, run, path, **parameters)
         except OSError as error:

@@ -1,5 +1,6 @@
 """Routes that read what came of runs: groups, members, files."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -8,11 +9,13 @@ from sqlalchemy import Row
 
 from coterie.api.bodies import StrictRoute
 from coterie.api.context import Context, Reader, Services, Tenant
-from coterie.api.errors import ERRORS, json_response
+from coterie.api.errors import CONFLICT, ERRORS, json_response
+from coterie.kit.clock import iso
 from coterie.kit.errors import BadRequest
 from coterie.runs import answers
 from coterie.runs.artifacts import artifacts_of, still_there
 from coterie.runs.exporting import MEDIA_TYPES, ExportContent, ExportFormat, export
+from coterie.runs.links import make_link, open_link
 from coterie.runs.queries import find_completed, find_results
 from coterie.runs.result_schemas import (
     ArtifactsResponse,
@@ -20,11 +23,17 @@ from coterie.runs.result_schemas import (
     ClusterDataResponse,
     ClusterGroupsResponse,
     ExportLink,
+    ExportRequest,
+    TemporaryLink,
     VisualizationResponse,
 )
 from coterie.runs.visualization import DEFAULT_POINTS, MAX_POINTS, Wanted, dimensions_of, visualization
 
 router = APIRouter(prefix="/v1/clusters", tags=["Clusters"], route_class=StrictRoute, responses=ERRORS)
+links = APIRouter()
+
+LINKED = "/v1/exports"
+"""Where the service serves what is behind links."""
 
 
 _FILE = {"schema": {"type": "string", "format": "binary"}}
@@ -164,6 +173,48 @@ def export_execution(
         return json_response(link.model_dump())
     disposition = {"Content-Disposition": f'attachment; filename="{filename}"'}
     return StreamingResponse(chunks, media_type=MEDIA_TYPES[format], headers=disposition)
+
+
+@router.post("/{cluster_id}/executions/{run_id}/export", response_model=TemporaryLink, responses=CONFLICT)
+def link_export(
+    cluster_id: str,
+    run_id: str,
+    request: Request,
+    tenant: Reader,
+    services: Context,
+    body: ExportRequest | None = None,
+) -> Response:
+    """The same file behind a link that opens without a key, for an hour or as long as is asked for.
+
+    On an object store the link is the store's own, and the service is not in the file's way.
+    """
+    asked = body or ExportRequest()
+    with services.db.read() as tx:
+        run = find_completed(tx, tenant, cluster_id, run_id)
+    filename = f"{run.id}-{asked.content}.{asked.format}"
+    address = str(request.base_url).rstrip("/") + LINKED
+    with still_there(run.id):
+        chunks = export(artifacts_of(services, tenant, run), asked.content, asked.format, asked.cluster_label)
+        url, expires = make_link(services, tenant, chunks, filename, asked.expires_in_seconds, address)
+    link = TemporaryLink(
+        cluster_id=run.cluster_id,
+        run_id=run.id,
+        format=asked.format,
+        filename=filename,
+        download_url=url,
+        expires_at=iso(datetime.fromtimestamp(expires, UTC)),
+    )
+    return json_response(link.model_dump())
+
+
+@links.get(LINKED + "/{internal_id}/{namespace_id}/{expires}/{secret}/{filename}", include_in_schema=False)
+def download(
+    internal_id: str, namespace_id: str, expires: int, secret: str, filename: str, services: Context
+) -> Response:
+    """A file behind a link, to whoever has it."""
+    chunks, size = open_link(services.blobs, internal_id, namespace_id, expires, secret, filename)
+    headers = {"Content-Length": str(size), "Content-Disposition": "attachment", "Cache-Control": "private, no-store"}
+    return StreamingResponse(chunks, media_type="application/octet-stream", headers=headers)
 
 
 def _results(services: Services, tenant: Tenant, identifier: str) -> tuple[str, Row[Any]]:

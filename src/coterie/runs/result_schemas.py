@@ -9,6 +9,7 @@ from coterie.api.schemas import DocumentedAs, LogicalOperator, PaginationRespons
 from coterie.clusters.schemas import ClusteringAlgorithm
 from coterie.kit.clock import utc_now
 from coterie.kit.names import check_name
+from coterie.runs.exporting import ExportContent, ExportFormat
 
 
 def _check_run_name(name: str) -> str:
@@ -254,6 +255,26 @@ class VisualizationResponse(BaseModel):
     noise_points: int
     centroids: list[MapGroup]
     members: list[MapPoint] | MapPoints
+
+
+class ExportRequest(RequestModel):
+    """What file is wanted, and for how long."""
+
+    format: ExportFormat = ExportFormat.PARQUET
+    content: ExportContent = Field(ExportContent.MEMBERS, description="A row a document, or a row a group.")
+    cluster_label: str | None = Field(None, max_length=1_000, description="One group, by id or label.")
+    expires_in_seconds: int = Field(3_600, ge=60, le=86_400, description="How long the link opens.")
+
+
+class TemporaryLink(BaseModel):
+    """A file behind a link that opens without a key."""
+
+    cluster_id: str
+    run_id: str
+    format: ExportFormat
+    filename: str
+    download_url: str = Field(description="Whoever has it can fetch the file until it expires.")
+    expires_at: str
 
 
 class ExportLink(BaseModel):

@@ -21,6 +21,7 @@ from coterie.jobs import queue
 from coterie.kit.clock import iso
 from coterie.kit.errors import Conflict
 from coterie.runs.artifacts import RUN_DEPTH, RUNS, artifact_prefix, artifacts_of, is_kept
+from coterie.runs.links import sweep_links
 from coterie.runs.queries import find_run
 from coterie.runs.summary import definition_summary, run_text
 from coterie.store.dialects import among
@@ -107,6 +108,7 @@ def tidy_runs(services: Services) -> None:
         retire_runs(services, cluster_id)
     _retire_others(services)
     sweep_artifacts(services)
+    sweep_links(services.blobs)
     sweep_scratch(services)
 
 

@@ -129,9 +129,9 @@ class BucketStorage:
         with _failing():
             return obstore.head(self._bucket, key)["size"]
 
-    def folders(self, depth: int) -> Iterator[str]:
+    def folders(self, depth: int, prefix: str = "") -> Iterator[str]:
         with _failing():
-            yield from self._below(None, depth)
+            yield from self._below(f"{prefix}/" if prefix else None, depth)
 
     def files(self, prefix: str = "") -> Iterator[str]:
         with _failing():

@@ -73,10 +73,11 @@ class FolderStorage:
     def size(self, key: str) -> int:
         return self.path(key).stat().st_size
 
-    def folders(self, depth: int) -> Iterator[str]:
-        for path in self.root.glob("/".join("*" * depth)):
+    def folders(self, depth: int, prefix: str = "") -> Iterator[str]:
+        root = self.root.resolve()
+        for path in self.path(prefix).glob("/".join("*" * depth)):
             if path.is_dir():
-                yield path.relative_to(self.root).as_posix()
+                yield path.relative_to(root).as_posix()
 
     def files(self, prefix: str = "") -> Iterator[str]:
         for path in self.path(prefix).rglob("*"):

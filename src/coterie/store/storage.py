@@ -67,8 +67,8 @@ class Storage(Protocol):
         """Its bytes."""
         ...
 
-    def folders(self, depth: int) -> Iterator[str]:
-        """The prefixes of so many names that have files."""
+    def folders(self, depth: int, prefix: str = "") -> Iterator[str]:
+        """The prefixes of so many names more than `prefix` that have files."""
         ...
 
     def files(self, prefix: str = "") -> Iterator[str]:
