@@ -19,6 +19,7 @@ from benchmarks import (
     runs,
     sets,
     starting,
+    storage,
     texts,
 )
 
@@ -40,6 +41,7 @@ BENCHMARKS = {
     "naming": naming.main,
     "texts": texts.main,
     "console": console_map.main,
+    "storage": storage.main,
 }
 
 for name in sys.argv[1:] or BENCHMARKS:

@@ -40,19 +40,26 @@ RETRIES, RETRY_SECONDS = 8, 60
 """A store that does not answer after so many tries, or for so long, has failed."""
 
 DELETED_AT_ONCE = 1_000
-PARAMETERS = ("endpoint", "region", "virtual_host")
-"""What the URL of a bucket may say besides where it is."""
+PARAMETERS = {
+    "s3": {
+        "endpoint": "aws_endpoint",
+        "region": "aws_region",
+        "virtual_host": "aws_virtual_hosted_style_request",
+    },
+    "gs": {},
+}
+"""What the URL of a bucket may say besides where it is, and object_store's names for it."""
 
 
 def open_bucket(url: str) -> Storage:
     """The storage that a URL names. Raises UnfitStorage for one that means nothing."""
     parts = urlsplit(url)
     said = dict(parse_qsl(parts.query, keep_blank_values=True))
-    unknown = set(said) - set(PARAMETERS)
-    if parts.scheme not in ("s3", "gs") or not parts.netloc or "@" in parts.netloc or unknown:
+    known = PARAMETERS.get(parts.scheme)
+    if known is None or not parts.netloc or "@" in parts.netloc or not said.keys() <= known.keys():
         raise UnfitStorage(
-            "the URL of the storage must be s3://bucket/prefix or gs://bucket/prefix, with no more than "
-            f"?{'=…&'.join(PARAMETERS)}=… after it; keys go into the environment (AWS_ACCESS_KEY_ID, …)"
+            "the URL of the storage must be s3://bucket/prefix or gs://bucket/prefix; of s3:// it may go on with "
+            f"?{'=…&'.join(PARAMETERS['s3'])}=…, and keys go into the environment (AWS_ACCESS_KEY_ID, …)"
         )
     try:
         return BucketStorage(parts.scheme, parts.netloc, parts.path.strip("/"), _options(parts.scheme, said))
@@ -212,9 +219,7 @@ class _Object(io.RawIOBase):
 
 
 def _options(scheme: str, said: Mapping[str, str]) -> dict[str, str]:
-    own = {"s3": "aws", "gs": "google"}[scheme]
-    names = {"endpoint": f"{own}_endpoint", "region": "aws_region", "virtual_host": "aws_virtual_hosted_style_request"}
-    options = {names[name]: value for name, value in said.items() if value}
+    options = {PARAMETERS[scheme][name]: value for name, value in said.items() if value}
     if said.get("endpoint", "").startswith("http://"):
         options["allow_http"] = "true"
     return options
