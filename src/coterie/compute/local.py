@@ -171,6 +171,7 @@ def serve_stages(pipe: Connection, told: Telemetry | None) -> None:
         restart_peak()
         with telemetry.continued(origin, f"stage {stage.rpartition(':')[2]}") as span:
             kind, value = _run(stage, arguments, pipe)
+            log.debug("stage %s: %s", stage, kind)
             if kind == "error":
                 span.fail(value[0])
         if (peak := peak_bytes()) is not None:

@@ -1,5 +1,6 @@
 """What a worker tells of a job while it has it: its span, the ids of its lines, and its metrics."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from sqlalchemy import Row
 
 from coterie.jobs import queue
 from coterie.kit import metrics, telemetry
+
+log = logging.getLogger("coterie.jobs")
 
 
 @contextmanager
@@ -27,8 +30,10 @@ def observed(row: Row[Any], payload: Mapping[str, Any]) -> Iterator[Callable[[st
     ):
 
         def ended(status: str) -> str:
+            seconds = time.perf_counter() - begun
+            log.info("job %s ended as %s after %.1f s", row.kind, status, seconds)
             metrics.jobs_ended.labels(row.kind, status).inc()
-            metrics.job_seconds.labels(row.kind).observe(time.perf_counter() - begun)
+            metrics.job_seconds.labels(row.kind).observe(seconds)
             span.tell("coterie.status", status)
             if status == queue.FAILED:
                 span.fail("the job failed")

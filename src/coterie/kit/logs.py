@@ -20,7 +20,7 @@ _SECRETS = re.compile(
     r"|(?<=://)[^\s/@]+(?=@)"  # who signs in, in a URL
     r"|(?i:(?<=bearer ))\S+"
 )
-_CHATTY = ("alembic", "uvicorn.error", "httpx", "dbos")
+_CHATTY = ("alembic", "uvicorn.error", "httpx", "httpcore", "urllib3", "numba", "dbos")
 _BREAKS = str.maketrans({"\n": "\\n", "\r": "\\r"})
 
 _ids: ContextVar[dict[str, str] | None] = ContextVar("ids", default=None)
