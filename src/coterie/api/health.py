@@ -49,11 +49,12 @@ class HealthCheckResponse(BaseModel):
     meta: dict[str, Any] | None = None
 
 
-def live_workers(services: Services) -> int:
-    """How many workers were heard of within the grace time. Raises SQLAlchemyError."""
+def live_workers(services: Services, host: str | None = None) -> int:
+    """How many workers, of one host or of all, were heard of within the grace time. Raises SQLAlchemyError."""
     horizon = time.time() - services.settings.worker_grace_seconds
+    heard = select(func.count()).select_from(workers).where(workers.c.seen_at >= horizon)
     with services.db.read() as tx:
-        return tx.scalar(select(func.count()).select_from(workers).where(workers.c.seen_at >= horizon)) or 0
+        return tx.scalar(heard if host is None else heard.where(workers.c.host == host)) or 0
 
 
 def check_health(services: Services, deep: bool) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 """The command line: `coterie serve`, `worker`, `migrate`, `key`, `import`, `embed`, `models`, `clusters`, `triggers`,
-`webhooks`, `demo`, `replay`.
+`webhooks`, `demo`, `replay`, `health`.
 
 What a command needs is imported when it runs: `coterie serve` shall not wait for the libraries of `coterie import`.
 """
@@ -14,6 +14,7 @@ import coterie
 from coterie.cli.clusters import clusters
 from coterie.cli.data import import_file
 from coterie.cli.demo import demo
+from coterie.cli.health import health
 from coterie.cli.keys import key
 from coterie.cli.migrate import migrate
 from coterie.cli.models import embed, models
@@ -67,6 +68,7 @@ app.command()(serve)
 app.command()(worker)
 app.command()(migrate)
 app.command()(replay)
+app.command()(health)
 app.command("import")(import_file)
 app.command()(embed)
 app.command()(demo)

@@ -169,10 +169,11 @@ def _listen(host: str, port: int) -> tuple[socket.socket, str]:
 def _another_runs(address: Path) -> bool:
     """Whether the service that a folder names is alive: commands go on finding that one."""
     try:
-        os.kill(int(json.loads(address.read_text())["pid"]), 0)
+        pid = int(json.loads(address.read_text())["pid"])
+        os.kill(pid, 0)
     except (OSError, ValueError, KeyError):
         return False
-    return True
+    return pid != os.getpid()  # in a container every start may have the same number
 
 
 def _announce(url: str, link: str, key: str | None, key_path: Path) -> None:
