@@ -169,7 +169,7 @@ class Machine:
         while not self.is_healthy(name):
             assert self.processes[name].poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.2)
+            time.sleep(1)
 
     def stop(self, name: str) -> int:
         """End a service as the engine does; its exit status."""

@@ -5,16 +5,16 @@ artifacts, `redis` the queue of jobs, `celery` and `engine` a live worker.
 """
 
 import os
-import time
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from coterie.api.context import Services
-from coterie.store.tables import tasks, workers
+from coterie.jobs.alive import count_alive
+from coterie.store.tables import tasks
 
 
 class HealthStatus(StrEnum):
@@ -49,12 +49,9 @@ class HealthCheckResponse(BaseModel):
     meta: dict[str, Any] | None = None
 
 
-def live_workers(services: Services, host: str | None = None) -> int:
-    """How many workers, of one host or of all, were heard of within the grace time. Raises SQLAlchemyError."""
-    horizon = time.time() - services.settings.worker_grace_seconds
-    heard = select(func.count()).select_from(workers).where(workers.c.seen_at >= horizon)
-    with services.db.read() as tx:
-        return tx.scalar(heard if host is None else heard.where(workers.c.host == host)) or 0
+def live_workers(services: Services) -> int:
+    """How many workers were heard of within the grace time. Raises SQLAlchemyError."""
+    return count_alive(services.db, services.settings.worker_grace_seconds)
 
 
 def check_health(services: Services, deep: bool) -> dict[str, Any]:

@@ -32,16 +32,19 @@ def _check_server(address: str) -> None:
 def _check_worker(data_dir: Path) -> None:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
-    from coterie.api.health import live_workers  # noqa: PLC0415
     from coterie.config import Settings  # noqa: PLC0415
-    from coterie.wiring import connect  # noqa: PLC0415
+    from coterie.jobs.alive import count_alive  # noqa: PLC0415
+    from coterie.store.db import Db  # noqa: PLC0415
 
-    services = connect(Settings(data_dir=data_dir))
+    settings = Settings(data_dir=data_dir)
+    if isinstance(settings.records, Path) and not settings.records.exists():
+        fail(f"there are no records in {data_dir}: set --data-dir, or COTERIE_DATABASE_URL for those in PostgreSQL")
+    db = Db(settings.records)
     try:
-        alive = live_workers(services, socket.gethostname())
+        alive = count_alive(db, settings.worker_grace_seconds, socket.gethostname())
     except SQLAlchemyError as error:
         fail(f"the records do not answer ({type(error).__name__}): is COTERIE_DATABASE_URL right?")
     finally:
-        services.db.close()
+        db.close()
     if not alive:
         fail("no worker of this host was heard of lately: its log says more")
