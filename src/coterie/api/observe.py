@@ -20,6 +20,8 @@ _WELL_FORMED = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _UNTRACED = ("/healthz", "/readyz", "/metrics")
 """What is asked every few seconds, by machines."""
 
+_NO_SPAN = nullcontext(Span())
+
 
 class Metrics:
     """The numbers of one server process."""
@@ -103,8 +105,8 @@ def _given_id(scope: Scope) -> str | None:
 
 def _span_of(scope: Scope, identity: str) -> AbstractContextManager[Span]:
     """The span of a request, within the caller's if it sent a `traceparent`; its route is not known yet."""
-    if scope["path"] in _UNTRACED:
-        return nullcontext(Span())
+    if not tracing.is_on() or scope["path"] in _UNTRACED:
+        return _NO_SPAN
     parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
     return tracing.span(scope["method"], kind="server", parent=parent, attributes={"coterie.request_id": identity})
 

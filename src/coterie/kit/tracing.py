@@ -69,6 +69,11 @@ def start(service: str) -> None:
     _tracer = OpenTelemetry(service)
 
 
+def is_on() -> bool:
+    """Whether spans go anywhere, for those who would prepare much for one."""
+    return not isinstance(_tracer, NoTracer)
+
+
 def stop() -> None:
     """Send what was not sent yet, and trace no more."""
     global _tracer
