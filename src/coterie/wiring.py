@@ -15,6 +15,7 @@ from coterie.compute.executor import Executor, StageError
 from coterie.config import Settings
 from coterie.documents.payload_indexes import follow_declaration
 from coterie.enrichment.service import write_back
+from coterie.kit import telemetry
 from coterie.kit.clock import SystemClock, iso
 from coterie.kit.errors import CannotStart
 from coterie.kit.ids import new_id
@@ -174,6 +175,7 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
         worker.stop()
     except Exception:  # its records may be out of reach; it then counts as dead after a while
         log.exception("the worker ends without a goodbye")
+    telemetry.stop()
     os._exit(0)  # jobs in hand stay as they are, for the next worker: their threads must not go on here
 
 

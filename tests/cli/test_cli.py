@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -231,6 +232,21 @@ def test_without_a_service_the_commands_say_what_to_do(tmp_path: Path) -> None:
     done = coterie("clusters", "list", "--data-dir", str(tmp_path))
     assert done.returncode == 1
     assert "coterie serve" in done.stderr
+
+
+def test_health_is_told_of_the_server_and_of_a_worker_of_this_host(service: Service) -> None:
+    assert coterie("health", *at(service)).stdout == "OK\n"
+    deadline = time.monotonic() + 60
+    while coterie("health", "--worker", *at(service)).returncode:
+        assert time.monotonic() < deadline, service.log()
+
+
+def test_health_says_what_is_missing(tmp_path: Path) -> None:
+    nowhere = ["--data-dir", str(tmp_path)]
+    assert "coterie serve" in coterie("health", *nowhere).stderr
+    assert "no records" in coterie("health", "--worker", *nowhere).stderr
+    (tmp_path / "coterie.db").touch()
+    assert "do not answer" in coterie("health", "--worker", *nowhere).stderr
 
 
 def test_a_taken_port_is_told(service: Service, tmp_path: Path) -> None:

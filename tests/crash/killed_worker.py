@@ -15,9 +15,9 @@ from typing import Any
 from dbos import DBOS
 
 from coterie import wiring
-from coterie.api.observe import configure_logging
 from coterie.config import Settings
 from coterie.jobs import worker
+from coterie.kit.telemetry import Telemetry, start
 from coterie.triggers import firing
 
 DEATHS, PASSED = "deaths", "passed"
@@ -26,7 +26,7 @@ DEATHS, PASSED = "deaths", "passed"
 def main() -> None:
     """Run the worker that the environment's settings describe, until its parent is gone."""
     settings = Settings()
-    configure_logging(settings.log_level)
+    start(Telemetry(settings.log_level, settings.log_format), "worker")
     reach = _reaching(settings.data_dir)
     _mark_steps(reach)
     _mark_hands(reach)

@@ -15,6 +15,7 @@ from sqlalchemy import BindParameter, Connection, and_, bindparam, or_, select
 from starlette.concurrency import run_in_threadpool
 
 from coterie.config import Settings
+from coterie.kit import logs
 from coterie.kit.clock import Clock, iso
 from coterie.kit.errors import Forbidden, NotFound, Unauthorized
 from coterie.kit.ids import hash_key
@@ -135,6 +136,7 @@ def identify(
     if row is None or (row[4] is not None and row[4] <= now):
         raise Unauthorized("this API key is not valid: it is unknown, revoked or expired")
     org_id, internal_id, user_id, permissions, expires_at, namespace_id, namespace_name, key_id = row
+    logs.note(organization_id=org_id, namespace_id=namespace_id)
     granted = frozenset(orjson.loads(permissions))
     account = Account(org_id, internal_id, user_id, granted, expires_at=expires_at, key_id=key_id)
     return account, (namespace_id, namespace_name)

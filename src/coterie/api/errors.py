@@ -18,8 +18,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from coterie.api.bodies import too_large
-from coterie.api.observe import request_id
 from coterie.api.schemas import ErrorResponse, ValidationErrorResponse
+from coterie.kit import logs
 from coterie.kit.errors import BadRequest, CoterieError, Invalid, Issue, TooLarge, Unavailable
 from coterie.store.dialects import is_timeout
 from coterie.store.storage import StorageFailed
@@ -70,7 +70,7 @@ def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | No
 
 def render(error: CoterieError) -> Response:
     """The response of an error."""
-    details = {**(error.details or {}), "request_id": request_id.get()}
+    details = {**(error.details or {}), "request_id": logs.known_ids().get("request_id", "-")}
     body: dict[str, Any] = {
         "success": False,
         "status": error.status,

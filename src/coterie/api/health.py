@@ -4,16 +4,16 @@ The API names the parts after its own vendor's servers. Here `mongodb` is the re
 artifacts, `redis` the queue of jobs, `celery` and `engine` a live worker.
 """
 
-import time
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from coterie.api.context import Services
-from coterie.store.tables import tasks, workers
+from coterie.jobs.alive import count_alive
+from coterie.store.tables import tasks
 
 
 class HealthStatus(StrEnum):
@@ -50,9 +50,7 @@ class HealthCheckResponse(BaseModel):
 
 def live_workers(services: Services) -> int:
     """How many workers were heard of within the grace time. Raises SQLAlchemyError."""
-    horizon = time.time() - services.settings.worker_grace_seconds
-    with services.db.read() as tx:
-        return tx.scalar(select(func.count()).select_from(workers).where(workers.c.seen_at >= horizon)) or 0
+    return count_alive(services.db, services.settings.worker_grace_seconds)
 
 
 def check_health(services: Services, deep: bool) -> dict[str, Any]:

@@ -1,22 +1,26 @@
-"""Request ids, the access log and Prometheus metrics, in one ASGI layer around the app."""
+"""Request ids, the access log, the span and the metrics of each request, in one ASGI layer around the app."""
 
 import logging
 import re
 import secrets
 import time
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextlib import AbstractContextManager, nullcontext
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from coterie.kit import logs, tracing
+from coterie.kit.tracing import Span
+
 log = logging.getLogger("coterie.access")
 
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
-"""The id of the request that is being answered; every line of the log carries it."""
-
 _WELL_FORMED = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_UNTRACED = ("/healthz", "/readyz", "/metrics")
+"""What is asked every few seconds, by machines."""
+
+_NO_SPAN = nullcontext(Span())
 
 
 class Metrics:
@@ -40,7 +44,13 @@ class Metrics:
         self.open_tasks = Gauge(
             "coterie_open_tasks", "Tasks that are waiting or running.", ["status"], registry=self.registry
         )
+        self.oldest_waiting = Gauge(
+            "coterie_oldest_waiting_task_seconds",
+            "Age of the oldest task that no worker has begun; 0 if there is none.",
+            registry=self.registry,
+        )
         self.workers = Gauge("coterie_live_workers", "Workers heard of lately.", registry=self.registry)
+        ProcessCollector(registry=self.registry)
 
 
 class Observe:
@@ -57,7 +67,6 @@ class Observe:
             await self.app(scope, receive, send)
             return
         identity = _given_id(scope) or secrets.token_hex(8)
-        token = request_id.set(identity)
         status = 0
         started = time.perf_counter()
 
@@ -68,21 +77,22 @@ class Observe:
                 MutableHeaders(scope=message)["X-Request-ID"] = identity
             await send(message)
 
-        try:
-            await self.app(scope, receive, observed)
-        except Exception as error:
-            if status:
-                raise  # the answer is under way and can only be cut off
-            await self.on_error(error)(scope, receive, observed)
-        finally:
-            self._count(scope, status, time.perf_counter() - started)
-            request_id.reset(token)
+        with logs.carrying({"request_id": identity}), _span_of(scope, identity) as span:
+            try:
+                await self.app(scope, receive, observed)
+            except Exception as error:
+                if status:
+                    raise  # the answer is under way and can only be cut off
+                await self.on_error(error)(scope, receive, observed)
+            finally:
+                self._count(scope, status, time.perf_counter() - started, span)
 
-    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+    def _count(self, scope: Scope, status: int, seconds: float, span: Span) -> None:
         route = getattr(scope.get("route"), "path", "(none)")  # the template: never ids, so few series
         method = scope["method"]
         self.metrics.requests.labels(method, route, str(status)).inc()
         self.metrics.seconds.labels(method, route).observe(seconds)
+        _tell(span, method, route, status)
         log.debug("%s %s %d %.1f ms", method, scope["path"], status, seconds * 1000)
 
 
@@ -93,19 +103,18 @@ def _given_id(scope: Scope) -> str | None:
     return None
 
 
-class RequestIdFilter(logging.Filter):
-    """Adds `request_id` to every log record."""
+def _span_of(scope: Scope, identity: str) -> AbstractContextManager[Span]:
+    """The span of a request, within the caller's if it sent a `traceparent`; its route is not known yet."""
+    if not tracing.is_on() or scope["path"] in _UNTRACED:
+        return _NO_SPAN
+    parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), None)
+    return tracing.span(scope["method"], kind="server", parent=parent, attributes={"coterie.request_id": identity})
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = request_id.get()
-        return True
 
-
-def configure_logging(level: str) -> None:
-    """One line a record on standard error: time, level, logger, request id, message."""
-    handler = logging.StreamHandler()
-    handler.addFilter(RequestIdFilter())
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for chatty in ("alembic", "uvicorn.error", "httpx", "dbos"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+def _tell(span: Span, method: str, route: str, status: int) -> None:
+    span.rename(f"{method} {route}")
+    span.tell("http.request.method", method)
+    span.tell("http.route", route)
+    span.tell("http.response.status_code", status)
+    if status >= 500 or not status:
+        span.fail(f"status {status}" if status else "cut off")

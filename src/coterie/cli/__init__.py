@@ -1,5 +1,5 @@
 """The command line: `coterie serve`, `worker`, `migrate`, `key`, `import`, `embed`, `models`, `clusters`, `triggers`,
-`webhooks`, `demo`, `replay`, `backup`, `restore`.
+`webhooks`, `demo`, `replay`, `backup`, `restore`, `health`.
 
 What a command needs is imported when it runs: `coterie serve` shall not wait for the libraries of `coterie import`.
 """
@@ -15,6 +15,7 @@ from coterie.cli.backup import backup, restore
 from coterie.cli.clusters import clusters
 from coterie.cli.data import import_file
 from coterie.cli.demo import demo
+from coterie.cli.health import health
 from coterie.cli.keys import key
 from coterie.cli.migrate import migrate
 from coterie.cli.models import embed, models
@@ -70,6 +71,7 @@ app.command()(migrate)
 app.command()(replay)
 app.command()(backup)
 app.command()(restore)
+app.command()(health)
 app.command("import")(import_file)
 app.command()(embed)
 app.command()(demo)

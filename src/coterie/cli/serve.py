@@ -1,6 +1,7 @@
 """`coterie serve` and `coterie worker`."""
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -9,12 +10,19 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from coterie.cli.keys import sign_in_link
 from coterie.cli.options import DEFAULT_DATA_DIR, DataDir, fail
+from coterie.kit import telemetry
+from coterie.kit.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from coterie.config import Settings
+
+log = logging.getLogger("coterie.server")
 
 RESTART_SECONDS = (0.5, 30.0)
 """How long to wait before a worker that ended is started again: at first, and at most."""
@@ -35,20 +43,19 @@ def serve(
     """Run the service: the API in this process, workers beside it."""
     import uvicorn  # noqa: PLC0415
 
-    from coterie.api.observe import configure_logging  # noqa: PLC0415
     from coterie.app import create_app  # noqa: PLC0415
     from coterie.config import Settings  # noqa: PLC0415
     from coterie.kit.errors import CannotStart  # noqa: PLC0415
     from coterie.wiring import open_services  # noqa: PLC0415
 
     settings = Settings(host=host, port=port, data_dir=data_dir, workers=workers)
-    configure_logging(settings.log_level)
+    _observe(settings, "server")
     listener, url = _listen(host, port)
     try:
         services, key = open_services(settings, settings.statement_seconds)
     except CannotStart as error:
         fail(str(error))
-    crew = Crew(workers, data_dir)
+    crew = Crew(workers, data_dir, settings.metrics_port)
     # Until uvicorn listens to signals, and when it raises the one that ended it once more, they end this function.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
@@ -57,7 +64,10 @@ def serve(
     if first:
         address.write_text(json.dumps({"url": url, "pid": os.getpid()}))
     try:
-        _announce(url, sign_in_link(services, url), key, settings.key_path)
+        if settings.log_format == "json":  # such a log is kept, and no place for what opens the service
+            log.info("Coterie is at %s; its first key is in %s", url, settings.key_path)
+        else:
+            _announce(url, sign_in_link(services, url), key, settings.key_path)
         crew.start()
         app = create_app(services, closing=lambda: server.should_exit)
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=10))
@@ -67,6 +77,7 @@ def serve(
         if first:
             address.unlink(missing_ok=True)
         services.db.close()
+        telemetry.stop()
 
 
 def worker(
@@ -74,13 +85,15 @@ def worker(
     parent_pid: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run one more worker on a data folder. It takes jobs until it is stopped, and its own end loses none."""
-    from coterie.api.observe import configure_logging  # noqa: PLC0415
     from coterie.config import Settings  # noqa: PLC0415
+    from coterie.kit import metrics  # noqa: PLC0415
     from coterie.kit.errors import CannotStart  # noqa: PLC0415
     from coterie.wiring import run_worker  # noqa: PLC0415
 
     settings = Settings(data_dir=data_dir)
-    configure_logging(settings.log_level)
+    _observe(settings, "worker")
+    if settings.metrics_port is not None:
+        metrics.serve(settings.metrics_host, settings.metrics_port)
     try:
         run_worker(settings, parent_pid)
     except CannotStart as error:
@@ -90,7 +103,8 @@ def worker(
 class Crew:
     """The worker processes beside a server: one that ends is started again, a little later each time."""
 
-    def __init__(self, size: int, data_dir: Path) -> None:
+    def __init__(self, size: int, data_dir: Path, metrics_port: int | None = None) -> None:
+        self._metrics_port = metrics_port
         self._stopping = threading.Event()
         self._command = [sys.executable, "-m", "coterie", "worker", "--data-dir", str(data_dir)]
         self._command += ["--parent-pid", str(os.getpid())]
@@ -117,7 +131,7 @@ class Crew:
         pause, most = RESTART_SECONDS
         while not self._stopping.is_set():
             begun = time.monotonic()
-            process = subprocess.Popen(self._command)
+            process = subprocess.Popen(self._command, env=self._environment(number))
             self._processes[number] = process
             if self._stopping.is_set():
                 process.terminate()
@@ -126,6 +140,21 @@ class Crew:
                 pause = RESTART_SECONDS[0]
             self._stopping.wait(pause)
             pause = min(pause * 2, most)
+
+    def _environment(self, number: int) -> dict[str, str]:
+        """Of one worker: each has a port of its own for its metrics."""
+        if not self._metrics_port:
+            return dict(os.environ)
+        return {**os.environ, "COTERIE_METRICS_PORT": str(self._metrics_port + number)}
+
+
+def _observe(settings: "Settings", role: str) -> None:
+    """Have this process log and trace as the settings say."""
+    told = Telemetry(settings.log_level, settings.log_format, settings.tracing)
+    try:
+        telemetry.start(told, role)
+    except telemetry.NotInstalled as error:
+        fail(str(error))
 
 
 def _listen(host: str, port: int) -> tuple[socket.socket, str]:
@@ -144,10 +173,11 @@ def _listen(host: str, port: int) -> tuple[socket.socket, str]:
 def _another_runs(address: Path) -> bool:
     """Whether the service that a folder names is alive: commands go on finding that one."""
     try:
-        os.kill(int(json.loads(address.read_text())["pid"]), 0)
+        pid = int(json.loads(address.read_text())["pid"])
+        os.kill(pid, 0)
     except (OSError, ValueError, KeyError):
         return False
-    return True
+    return pid != os.getpid()  # in a container every start may have the same number
 
 
 def _announce(url: str, link: str, key: str | None, key_path: Path) -> None:

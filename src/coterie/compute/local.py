@@ -14,6 +14,9 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from coterie.compute.executor import Poll, StageError
+from coterie.compute.peak import peak_bytes, restart_peak
+from coterie.kit import metrics, telemetry
+from coterie.kit.telemetry import Telemetry
 
 log = logging.getLogger("coterie.compute")
 
@@ -84,7 +87,8 @@ class _Child:
 
     def __init__(self, context: multiprocessing.context.SpawnContext) -> None:
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=serve_stages, args=(theirs,), name="coterie-stage", daemon=True)
+        told = (theirs, telemetry.current())
+        self._process = context.Process(target=serve_stages, args=told, name="coterie-stage", daemon=True)
         self._process.start()
         theirs.close()
 
@@ -100,9 +104,12 @@ class _Child:
             ready = wait([self._pipe, self._process.sentinel], timeout=POLL_SECONDS)
             if self._pipe in ready:
                 kind, value = self._receive()
-                if kind != "progress":
+                if kind == "peak":
+                    metrics.stage_peak_bytes.labels(stage.rpartition(":")[2]).observe(value)
+                elif kind == "progress":
+                    share = value
+                else:
                     return kind, value
-                share = value
             elif ready:
                 raise self._death()
             poll(share)
@@ -119,7 +126,7 @@ class _Child:
 
     def _send(self, stage: str, arguments: Mapping[str, Any]) -> None:
         try:
-            self._pipe.send((stage, dict(arguments)))
+            self._pipe.send((stage, dict(arguments), telemetry.origin()))
         except (BrokenPipeError, OSError) as error:
             raise self._death() from error
 
@@ -149,17 +156,27 @@ def _unwrap(message: tuple[str, Any]) -> Any:
     return value
 
 
-def serve_stages(pipe: Connection) -> None:
-    """The child's life: take a call, run it, answer, until the parent is gone."""
+def serve_stages(pipe: Connection, told: Telemetry | None) -> None:
+    """The child's life: take a call, run it, answer, until the parent is gone. It logs and traces as it is told."""
+    if told is not None:
+        telemetry.start(told, "stage")
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all: the worker says what ends, and how
     os.nice(NICENESS)
     while True:
         try:
-            stage, arguments = pipe.recv()
+            stage, arguments, origin = pipe.recv()
         except EOFError:
             return
-        pipe.send(_run(stage, arguments, pipe))
+        restart_peak()
+        with telemetry.continued(origin, f"stage {stage.rpartition(':')[2]}") as span:
+            kind, value = _run(stage, arguments, pipe)
+            log.debug("stage %s: %s", stage, kind)
+            if kind == "error":
+                span.fail(value[0])
+        if (peak := peak_bytes()) is not None:
+            pipe.send(("peak", peak))
+        pipe.send((kind, value))
 
 
 def _run(stage: str, arguments: dict[str, Any], pipe: Connection) -> tuple[str, Any]:

@@ -25,6 +25,7 @@ from coterie.features.models import Model
 from coterie.jobs.job import Job, JobFailed
 from coterie.kit.clock import iso
 from coterie.kit.errors import BadRequest
+from coterie.kit.metrics import documents_embedded
 from coterie.store.db import reserve
 from coterie.store.dialects import among, upsert
 from coterie.store.tables import collections, documents, embeddings, waiting_documents
@@ -140,6 +141,7 @@ class Maker:
                 "embed", "coterie.features.stages:embed", arguments, begin=begin, end=end
             )()
             out[:] = np.load(Path(attempt) / "vectors.npy")
+        documents_embedded.inc(len(inputs) - len(failed))
         return failed
 
     def _store(self, made: Sequence[Made]) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from coterie.compute.executor import Executor
 from coterie.jobs import queue
+from coterie.kit import metrics, tracing
 from coterie.kit.clock import Clock, iso
 from coterie.store.db import Db
 from coterie.store.tables import tasks
@@ -60,6 +61,7 @@ class Job:
     executor: Executor
     run_step: RunStep
     about: Callable[[Connection], None] = field(default=_lasting)
+    kind: str = field(default="")
 
     def step(self, name: str, do: Callable[[], T], *, share: float) -> T:
         """Do a step, `share` (0..1) of the whole being done when it begins. Its result must be plain and small.
@@ -69,7 +71,8 @@ class Job:
         self.check()
         self.report(name, share)
         try:
-            result: T = self.run_step(name, do)
+            with tracing.span(f"step {name}"):
+                result: T = self.run_step(name, do)
         except Exception:
             self.check()
             raise
@@ -85,7 +88,11 @@ class Job:
             if done is not None:
                 self.report(name, begin + (end - begin) * min(max(done, 0.0), 1.0))
 
-        return lambda: self.executor.run(stage, arguments, poll)
+        def run() -> Any:
+            with metrics.stage_seconds.labels(stage.rpartition(":")[2], self.kind).time():
+                return self.executor.run(stage, arguments, poll)
+
+        return run
 
     def check(self) -> None:
         """Raise Canceled if someone asked for the end or the task is gone, Superseded if another worker has it,

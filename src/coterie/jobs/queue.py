@@ -11,12 +11,17 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, insert, select, update
 
+from coterie.kit import telemetry
 from coterie.kit.ids import new_id
 from coterie.store.tables import tasks
 
 PENDING, PROCESSING, COMPLETED, FAILED, CANCELED = "PENDING", "PROCESSING", "COMPLETED", "FAILED", "CANCELED"
 OPEN = (PENDING, PROCESSING)
 """The states from which a task still moves."""
+
+
+ORIGIN = "origin"
+"""What of a stored payload leads to the request or the job that made the task; the API shows it nowhere."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ def submit(tx: Connection, task: NewTask, now: str) -> dict[str, Any]:
             org_id=task.org_id,
             namespace_id=task.namespace_id,
             kind=task.kind,
-            payload=orjson.dumps(task.payload).decode(),
+            payload=orjson.dumps({**task.payload, ORIGIN: telemetry.origin()}).decode(),
             lock=task.lock,
             status=PENDING,
             resource=orjson.dumps(resource).decode(),

@@ -27,6 +27,7 @@ from coterie.compute.executor import Executor, StageError
 from coterie.config import Settings
 from coterie.jobs import queue
 from coterie.jobs.job import Canceled, Handler, Job, JobFailed, Superseded
+from coterie.jobs.observed import observed
 from coterie.kit.clock import Clock, iso
 from coterie.kit.errors import CoterieError
 from coterie.kit.ids import new_id
@@ -105,7 +106,12 @@ class Worker:
         if row is None or row.status not in queue.OPEN:
             return "gone"
         handler, payload = self.handlers[row.kind], orjson.loads(row.payload)
-        job = Job(task_id, self.id, self.db, self.clock, self.executor, _dbos_step)
+        job = Job(task_id, self.id, self.db, self.clock, self.executor, _dbos_step, kind=row.kind)
+        with observed(row, payload) as ended:
+            return ended(self._carry_out(job, handler, payload))
+
+    def _carry_out(self, job: Job, handler: Handler, payload: Mapping[str, Any]) -> str:
+        task_id = job.task_id
         try:
             self._begin(task_id)
             outputs = handler.run(job, payload)

@@ -6,6 +6,7 @@ Nothing here fails a run: groups that got no answer keep their keywords, and the
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -91,7 +92,7 @@ def _ask_all(
     begin, end = shares
     asker = asking.asker
     waiting: dict[Future[Answer | str], Subject] = {
-        asking.pool.submit(_outcome, asker, subject, taken): subject for subject, taken in asked
+        asking.pool.submit(copy_context().run, _outcome, asker, subject, taken): subject for subject, taken in asked
     }
     total = len(waiting)
     while waiting:

@@ -20,6 +20,7 @@ from coterie.engine.errors import EngineError
 from coterie.engine.memory import layout_bytes, mib, preflight, reduction_bytes
 from coterie.engine.specs import REDUCTIONS, SPECS, by_cosine, is_map
 from coterie.jobs.job import JobFailed
+from coterie.kit.metrics import vectors_read
 from coterie.listing.filters import parse_filters
 from coterie.listing.tree import And, Node
 from coterie.runs.members import save_rows
@@ -105,6 +106,7 @@ def save_vectors(services: Services, members: Sequence[documents.Members], folde
     out = np.lib.format.open_memmap(folder / "vectors.npy", mode="w+", dtype=np.float32, shape=shape)
     documents.read_matrix(services.vectors, members, out)
     out.flush()
+    vectors_read.inc(len(out))
 
 
 def sample_of(members: Sequence[documents.Members], size: int, seed: int) -> list[documents.Members]:

@@ -88,6 +88,7 @@ def _open_postgres(location: str) -> Engine:
         pool_size=SERVER_POOL_SIZE,
         max_overflow=POOL_SIZE - SERVER_POOL_SIZE,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"options": options, "application_name": "coterie"},
     )
 
@@ -207,6 +208,7 @@ def _open_sqlite(path: Path, statement_seconds: float | None) -> Engine:
         poolclass=QueuePool,
         pool_size=POOL_SIZE,
         max_overflow=16,
+        hide_parameters=True,
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None},
     )
 
