@@ -35,6 +35,12 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(Path("coterie-data"), description="Folder of the records, vectors and artifacts.")
+    scratch: Path | None = Field(
+        None,
+        validation_alias="COTERIE_SCRATCH_DIR",
+        description="Folder of the files that pass between the steps of a job, on a disk of the machine's own; "
+        "without it `scratch` in the data folder.",
+    )
     database_url: str | None = Field(
         None,
         pattern=r"^postgresql\+psycopg://",
@@ -50,11 +56,15 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=0, le=64, description="Worker processes started beside the server.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     job_concurrency: int = Field(1, ge=1, le=64, description="Jobs that one worker runs at a time.")
+    organization_jobs: int | None = Field(
+        None, ge=1, description="Jobs of one organization in hand at a time, over all workers; without it, any number."
+    )
     memory_mib: int | None = Field(
         None,
         ge=512,
         description="Memory that the jobs of one worker may take together, in MiB; a run that would need more is "
-        "refused at once, with the sample_size that fits. Without it: four fifths of the machine's or the container's.",
+        "left to a larger worker, or refused at once with the sample_size that fits. "
+        "Without it: four fifths of the machine's or the container's.",
     )
     keep_runs: int | None = Field(
         None, ge=1, description="Runs that a definition keeps where its `retention` does not say; without it, all."
@@ -152,7 +162,7 @@ class Settings(BaseSettings):
     @property
     def scratch_dir(self) -> Path:
         """The folder of files that pass between the steps of a job; safe to delete when no job runs."""
-        return self.data_dir / "scratch"
+        return self.scratch or self.data_dir / "scratch"
 
     @property
     def models_path(self) -> Path:

@@ -71,7 +71,7 @@ def _mark_steps(reach: Callable[[str], None]) -> None:
 
 
 def _mark_hands(reach: Callable[[str], None]) -> None:
-    """A task is handed to the engine, and taken by the one who does it."""
+    """An attempt is handed to the engine, and taken by the one who does it."""
 
     def around(name: str, do: Callable[..., Any]) -> Callable[..., Any]:
         def marked(*arguments: Any) -> Any:
@@ -82,7 +82,7 @@ def _mark_hands(reach: Callable[[str], None]) -> None:
 
         return marked
 
-    DBOS.enqueue_workflow = staticmethod(around("hand", DBOS.enqueue_workflow))
+    DBOS.start_workflow = staticmethod(around("hand", DBOS.start_workflow))
     worker.Worker._begin = around("take", worker.Worker._begin)
 
 

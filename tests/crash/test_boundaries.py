@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import select
 
 from coterie.runs.artifacts import RUN_FOLDERS, Artifacts, artifact_prefix
-from coterie.runs.retention import tidy_runs
+from coterie.runs.retention import sweep_scratch, tidy_runs
 from coterie.store.tables import (
     clusters,
     documents,
@@ -106,6 +106,7 @@ def test_whatever_a_death_cuts_off_ends_once(
         check_ends(crew)
         monkeypatch.setattr("coterie.runs.retention.GRACE_SECONDS", -1)
         tidy_runs(crew.services)
+        sweep_scratch(crew.services)
         check_files(crew)
     except BaseException as error:
         error.add_note(f"COTERIE_SEED={SEED} COTERIE_KILLS={KILLS} {store}: {story}, killed at {deaths}\n{crew.log()}")
@@ -263,7 +264,7 @@ def check_files(crew: Crew) -> None:
         expected |= {artifacts.blobs.path(key) for key in keys}
     assert {path for path in crew.settings.artifacts_dir.resolve().rglob("*") if path.is_file()} == expected
     assert len(list(crew.services.blobs.folders(RUN_FOLDERS))) == crew.count(runs)
-    assert list(crew.settings.scratch_dir.iterdir()) == []
+    assert list(crew.settings.scratch_dir.glob("[!.]*")) == []
 
 
 def artifacts_of(crew: Crew, run_id: str) -> Artifacts:

@@ -15,7 +15,7 @@ from conftest import Service, wait_for_task
 from coterie.api.context import Services
 from coterie.documents import making
 from coterie.documents.embedding import Embedding
-from coterie.documents.upkeep import sweep_folders
+from coterie.documents.upkeep import sweep_leftovers
 from coterie.documents.waiting import JOB
 from coterie.features import stages
 from coterie.features.texts import TextEncoder
@@ -285,7 +285,7 @@ def test_each_attempt_has_a_folder_of_its_own_and_a_long_job_keeps_its_one(
             if (folder / name).is_dir():
                 np.save(folder / name / "vectors.npy", np.zeros((2, 8), np.float32))
         used.append(Path(named["folder"]).name)
-        sweep_folders(services)
+        sweep_leftovers(services)
         found = embed(*given, **named)
         os.utime(folder, (0, 0))
         return found

@@ -107,7 +107,6 @@ def tidy_runs(services: Services) -> None:
         retire_runs(services, cluster_id)
     _retire_others(services)
     sweep_artifacts(services)
-    sweep_scratch(services)
 
 
 def sweep_artifacts(services: Services) -> None:
@@ -126,7 +125,7 @@ def sweep_artifacts(services: Services) -> None:
 
 
 def sweep_scratch(services: Services) -> None:
-    """Delete the scratch folders of runs that are not under way."""
+    """Delete the folders of runs that are not under way from this worker's scratch folder."""
     found = {path.name: path for path in services.settings.scratch_dir.glob("run_*")}
     with services.db.read() as tx:
         own = among(tx, runs.c.id, list(found))

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 
 class BlobStore:
@@ -23,6 +24,8 @@ class BlobStore:
         """Move a finished file to its key, whole or not at all, and make the move durable."""
         target = self.path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
+        if written.stat().st_dev != target.parent.stat().st_dev:
+            written = _brought(written, target)
         _sync(written)
         os.replace(written, target)
         _sync(target.parent)
@@ -50,6 +53,13 @@ class BlobStore:
     def drop(self, prefix: str) -> None:
         """Delete everything under a prefix."""
         shutil.rmtree(self.path(prefix), ignore_errors=True)
+
+
+def _brought(written: Path, target: Path) -> Path:
+    """A file of another disk, moved to that of its target, under a name that is not given out."""
+    with NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as copy:
+        shutil.move(written, copy.name)
+    return Path(copy.name)
 
 
 def _sync(path: Path) -> None:
