@@ -21,6 +21,8 @@ from coterie.jobs import worker
 from coterie.triggers import firing
 
 DEATHS, PASSED = "deaths", "passed"
+VERSION = "KILLED_WORKER_VERSION"
+"""The variable that says of which version of the steps the worker is, if it is of another one."""
 
 
 def main() -> None:
@@ -31,6 +33,7 @@ def main() -> None:
     _mark_steps(reach)
     _mark_hands(reach)
     _mark_firings(reach)
+    worker.APPLICATION_VERSION = os.environ.get(VERSION, worker.APPLICATION_VERSION)
     wiring._prepare = lambda _executor: None  # most stories need no engine
     wiring.run_worker(settings, os.getppid())
 

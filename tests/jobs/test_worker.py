@@ -60,7 +60,7 @@ def test_what_silent_workers_had_is_left_to_others_and_counted(
     worker: Worker, services: Services, add: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed: list[str] = []
-    monkeypatch.setattr("coterie.jobs.worker.DBOS.delete_queue", closed.append)
+    monkeypatch.setattr(worker, "_close_books", closed.append)
     add("alive", "other-host", 1, 0)
     add("silent", "other-host", 1, 60)
     owners = ("alive", "silent", "of no one's memory", None)

@@ -76,11 +76,15 @@ def worker(
     """Run one more worker on a data folder. It takes jobs until it is stopped, and its own end loses none."""
     from coterie.api.observe import configure_logging  # noqa: PLC0415
     from coterie.config import Settings  # noqa: PLC0415
-    from coterie.wiring import run_worker  # noqa: PLC0415
+    from coterie.store.schema import NewerSchema  # noqa: PLC0415
+    from coterie.wiring import WrongStore, run_worker  # noqa: PLC0415
 
     settings = Settings(data_dir=data_dir)
     configure_logging(settings.log_level)
-    run_worker(settings, parent_pid)
+    try:
+        run_worker(settings, parent_pid)
+    except (NewerSchema, WrongStore) as error:
+        fail(str(error))
 
 
 class Crew:

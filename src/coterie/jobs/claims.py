@@ -8,6 +8,7 @@ understands it: a worker of the same workspace goes on with the steps that are r
 takes the task. Once none does, whoever takes it begins anew.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,11 @@ from sqlalchemy import Connection, Row, func, or_, select, update
 
 from coterie.jobs import queue
 from coterie.store.tables import IN_HAND, UNWANTED, WAITING, tasks, workers
+
+PRESENT = workers.c.seen_at > 0
+"""Workers that have not said goodbye. One that died is present until another has noticed."""
+
+_HELD = (IN_HAND, tasks.c.owner > "")  # a range, so that SQLite goes by the index of these
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ def find(tx: Connection, claimant: Claimant) -> Row[Any] | None:
     organizations = _waiting_organizations(tx, claimant.organization_jobs)
     if not organizations:
         return None
-    crew = tx.execute(select(workers.c.id, workers.c.workspace, workers.c.memory)).all()
+    crew = tx.execute(select(workers.c.id, workers.c.workspace, workers.c.memory).where(PRESENT)).all()
     if all(each.id != claimant.id for each in crew):
         return None
     takes = _takes(claimant, crew)
@@ -95,16 +101,16 @@ def move(tx: Connection, row: Row[Any], memory: int) -> bool:
 
 def largest_memory(tx: Connection) -> int | None:
     """The bytes that a job of the largest worker may take."""
-    largest: int | None = tx.scalar(select(func.max(workers.c.memory)))
+    largest: int | None = tx.scalar(select(func.max(workers.c.memory)).where(PRESENT))
     return largest
 
 
 def _left() -> Any:
-    return update(tasks).where(IN_HAND).values(owner=None, dispatched_at=None)
+    return update(tasks).where(*_HELD).values(owner=None, dispatched_at=None)
 
 
 def _bereft() -> tuple[Any, ...]:
-    return IN_HAND, tasks.c.owner.not_in(select(workers.c.id))
+    return *_HELD, tasks.c.owner.not_in(select(workers.c.id))
 
 
 def _count_of(tx: Connection, owner: str) -> int:
@@ -123,9 +129,8 @@ def _waiting_organizations(tx: Connection, most: int | None) -> list[str]:
     waiting = tx.execute(select(found.c.id, oldest.label("pk")).where(found.c.id.is_not(None))).all()
     if not waiting:
         return []
-    held = select(tasks.c.org_id, func.count().label("held")).where(IN_HAND).group_by(tasks.c.org_id)
-    counts = {row.org_id: row.held for row in tx.execute(held)}
-    ranked = sorted((counts.get(row.id, 0), row.pk, row.id) for row in waiting)
+    held = Counter(tx.scalars(select(tasks.c.org_id).where(*_HELD)))
+    ranked = sorted((held[row.id], row.pk, row.id) for row in waiting)
     return [name for count, _, name in ranked if most is None or count < most]
 
 

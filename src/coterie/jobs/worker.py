@@ -108,8 +108,7 @@ class Worker:
         self._loop.join(5)
         with self.db.write() as tx:
             claims.leave(tx, self.id)
-            tx.execute(delete(workers).where(workers.c.id == self.id))
-        DBOS.delete_queue(self.id)
+            tx.execute(update(workers).where(workers.c.id == self.id).values(seen_at=0.0))
 
     # -- one job ---------------------------------------------------------------------------------------------
 
@@ -313,9 +312,19 @@ class Worker:
             silent = self._silent(tx)
             tx.execute(delete(workers).where(workers.c.id.in_(silent)))
             left = claims.recover(tx)
-        log.warning("%d workers are silent and leave %d jobs to others", len(silent), left)
+        log.warning("%d workers are gone and left %d jobs to others", len(silent), left)
         for dead in silent:
-            DBOS.delete_queue(dead)
+            self._close_books(dead)
+
+    def _close_books(self, dead: str) -> None:
+        """Tell the engine that a worker is gone, and of what it had that nobody is to go on with."""
+        DBOS.delete_queue(dead)
+        left = {_task_id(each.workflow_id): each for each in DBOS.list_workflows(status="PENDING", executor_id=dead)}
+        with self.db.read() as tx:
+            unfinished = set(tx.scalars(select(tasks.c.id).where(tasks.c.id.in_(left), tasks.c.status.in_(queue.OPEN))))
+        for task_id, workflow in left.items():
+            if task_id not in unfinished:
+                DBOS.cancel_workflow(workflow.workflow_id)
 
     def _silent(self, tx: Connection) -> list[str]:
         rows = tx.execute(select(workers).where(workers.c.id != self.id)).all()
@@ -327,7 +336,7 @@ class Worker:
         A process that runs may just be held up; but its number may also be another program's by now.
         """
         silence = time.time() - row.seen_at
-        if row.host != socket.gethostname():
+        if row.host != socket.gethostname() or row.seen_at == 0:
             return bool(silence > self.settings.worker_grace_seconds)
         if row.pid == os.getpid() or _process_is_gone(row.pid):
             return True
@@ -348,6 +357,10 @@ class Worker:
 def _workflow_id(row: Row[Any], attempt: int | None = None) -> str:
     """Under which the engine knows an attempt at a task: the last one, unless another is meant."""
     return f"{row.id}.{row.attempt if attempt is None else attempt}"
+
+
+def _task_id(workflow_id: str) -> str:
+    return workflow_id.rpartition(".")[0]
 
 
 def _process_is_gone(pid: int) -> bool:

@@ -438,11 +438,12 @@ webhook_deliveries = Table(
 )
 """The outbox of what happened: written with the change that it tells of."""
 
-WAITING = text("owner IS NULL AND status IN ('PENDING', 'PROCESSING')")
-IN_HAND = text("owner IS NOT NULL AND status IN ('PENDING', 'PROCESSING')")
-UNWANTED = text("cancel_requested AND owner IS NULL AND status IN ('PENDING', 'PROCESSING')")
+_OPEN = "status NOT IN ('COMPLETED', 'FAILED', 'CANCELED')"
+WAITING = text(f"owner IS NULL AND {_OPEN}")
+IN_HAND = text(f"owner IS NOT NULL AND {_OPEN}")
+UNWANTED = text(f"cancel_requested AND owner IS NULL AND {_OPEN}")
 """Which tasks wait for a worker, which one has, and which need none any more. Queries that say it in the same words
-find them in small indexes, however many tasks there are."""
+find them in small indexes, however many tasks there are; SQLite, which keeps no statistics, would look up `IN`."""
 
 tasks = Table(
     "tasks",

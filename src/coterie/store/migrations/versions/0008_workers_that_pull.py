@@ -10,7 +10,7 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-OPEN = "status IN ('PENDING', 'PROCESSING')"
+OPEN = "status NOT IN ('COMPLETED', 'FAILED', 'CANCELED')"
 
 
 def upgrade() -> None:
