@@ -34,9 +34,12 @@ class Settings(BaseSettings):
         env_prefix="COTERIE_", frozen=True, extra="ignore", validate_by_name=True, env_ignore_empty=True
     )
 
-    data_dir: Path = Field(
-        Path("coterie-data"),
-        description="Folder of the records, vectors and artifacts.",
+    data_dir: Path = Field(Path("coterie-data"), description="Folder of the records, vectors and artifacts.")
+    scratch: Path | None = Field(
+        None,
+        validation_alias="COTERIE_SCRATCH_DIR",
+        description="Folder of the files that pass between the steps of a job, on a disk of the machine's own; "
+        "without it `scratch` in the data folder.",
     )
     database_url: str | None = Field(
         None,
@@ -73,11 +76,15 @@ class Settings(BaseSettings):
         description="Traces by OpenTelemetry (`coterie[otel]`). Without it: where OTEL_EXPORTER_OTLP_ENDPOINT is set.",
     )
     job_concurrency: int = Field(1, ge=1, le=64, description="Jobs that one worker runs at a time.")
+    organization_jobs: int | None = Field(
+        None, ge=1, description="Jobs of one organization in hand at a time, over all workers; without it, any number."
+    )
     memory_mib: int | None = Field(
         None,
         ge=512,
         description="Memory that the jobs of one worker may take together, in MiB; a run that would need more is "
-        "refused at once, with the sample_size that fits. Without it: four fifths of the machine's or the container's.",
+        "left to a larger worker, or refused at once with the sample_size that fits. "
+        "Without it: four fifths of the machine's or the container's.",
     )
     keep_runs: int | None = Field(
         None, ge=1, description="Runs that a definition keeps where its `retention` does not say; without it, all."
@@ -170,7 +177,7 @@ class Settings(BaseSettings):
     @property
     def scratch_dir(self) -> Path:
         """The folder of files that pass between the steps of a job; safe to delete when no job runs."""
-        return self.data_dir / "scratch"
+        return self.scratch or self.data_dir / "scratch"
 
     @property
     def models_path(self) -> Path:

@@ -121,7 +121,7 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     """
     from coterie.compute.local import LocalExecutor  # noqa: PLC0415
     from coterie.documents.embedding import Embedding  # noqa: PLC0415
-    from coterie.documents.upkeep import upkeep  # noqa: PLC0415
+    from coterie.documents.upkeep import sweep_leftovers, upkeep  # noqa: PLC0415
     from coterie.documents.waiting import JOB as EMBED_JOB  # noqa: PLC0415
     from coterie.enrichment.enrich import ClusterEnrichment  # noqa: PLC0415
     from coterie.enrichment.service import JOB as ENRICH_JOB  # noqa: PLC0415
@@ -129,7 +129,7 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     from coterie.enrichment.undo import EnrichmentUndo  # noqa: PLC0415
     from coterie.jobs.job import Handler  # noqa: PLC0415
     from coterie.jobs.worker import Worker  # noqa: PLC0415
-    from coterie.runs.retention import tidy_runs  # noqa: PLC0415
+    from coterie.runs.retention import sweep_scratch, tidy_runs  # noqa: PLC0415
     from coterie.runs.run import ClusterRun  # noqa: PLC0415
     from coterie.runs.suggest import JOB as SUGGEST_JOB  # noqa: PLC0415
     from coterie.runs.suggest import ClusterSuggestion  # noqa: PLC0415
@@ -151,12 +151,16 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
         resume_deletions(tx, iso(services.clock.now()))
     executor = LocalExecutor()
 
+    def tidy() -> None:
+        sweep_leftovers(services)
+        sweep_scratch(services)
+
     def keep_up() -> None:
         upkeep(services)
         prune_deliveries(services)
         tidy_runs(services)
 
-    worker = Worker(settings, services.db, services.clock, executor, handlers, upkeep=keep_up)
+    worker = Worker(settings, services.db, services.clock, executor, handlers, upkeep=keep_up, tidy=tidy)
     sender = Sender(services)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -47,6 +47,8 @@ class Crew:
         self.by_text = add_cluster(self.client, "by text", **BY_TEXT)["cluster_id"]
         self.by_vectors = add_cluster(self.client, "by vectors", vector_config=KMEANS)["cluster_id"]
         self._webhook()
+        self.then: dict[str, str] = {}
+        """What the environment of a worker that follows a dead one says beside."""
         self.process = self._start()
         self.engine: DBOSClient | None = None
         self.told_before: Counter[str] = Counter()
@@ -92,7 +94,7 @@ class Crew:
                 return deaths > 0 and self.is_idle()
             assert self.process.returncode == -signal.SIGKILL, "the worker ended by itself"
             deaths += 1
-            self.process = self._start()
+            self.process = self._start(**self.then)
             return False
 
         self._until(is_over)
@@ -145,7 +147,7 @@ class Crew:
         channel = {"channel": "webhook", "configs": {"url": "http://127.0.0.1:9/"}}
         self.do("/v1/organizations/webhooks/", {"webhook_name": "hook", "event_types": types, "channels": [channel]})
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self, **beside: str) -> subprocess.Popen[bytes]:
         own = self.settings
         environment = {
             **os.environ,
@@ -154,6 +156,7 @@ class Crew:
             "COTERIE_HEARTBEAT_SECONDS": str(own.heartbeat_seconds),
             "COTERIE_WEBHOOK_PRIVATE_ADDRESSES": "true",
             **self.place.environment,
+            **beside,
         }
         # By `-c`: the children that it spawns would import a script once more.
         command = [sys.executable, "-c", "import killed_worker; killed_worker.main()"]

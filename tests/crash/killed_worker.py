@@ -21,6 +21,8 @@ from coterie.kit.telemetry import Telemetry, start
 from coterie.triggers import firing
 
 DEATHS, PASSED = "deaths", "passed"
+VERSION = "KILLED_WORKER_VERSION"
+"""The variable that says of which version of the steps the worker is, if it is of another one."""
 
 
 def main() -> None:
@@ -31,6 +33,7 @@ def main() -> None:
     _mark_steps(reach)
     _mark_hands(reach)
     _mark_firings(reach)
+    worker.APPLICATION_VERSION = os.environ.get(VERSION, worker.APPLICATION_VERSION)
     wiring._prepare = lambda _executor: None  # most stories need no engine
     wiring.run_worker(settings, os.getppid())
 
@@ -71,7 +74,7 @@ def _mark_steps(reach: Callable[[str], None]) -> None:
 
 
 def _mark_hands(reach: Callable[[str], None]) -> None:
-    """A task is handed to the engine, and taken by the one who does it."""
+    """An attempt is handed to the engine, and taken by the one who does it."""
 
     def around(name: str, do: Callable[..., Any]) -> Callable[..., Any]:
         def marked(*arguments: Any) -> Any:
@@ -82,7 +85,7 @@ def _mark_hands(reach: Callable[[str], None]) -> None:
 
         return marked
 
-    DBOS.enqueue_workflow = staticmethod(around("hand", DBOS.enqueue_workflow))
+    DBOS.start_workflow = staticmethod(around("hand", DBOS.start_workflow))
     worker.Worker._begin = around("take", worker.Worker._begin)
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from starlette.testclient import TestClient
 
 from conftest import Service, wait_for_task
 from coterie.api.context import Services
 from coterie.documents import making
 from coterie.documents.embedding import Embedding
-from coterie.documents.upkeep import sweep_folders
+from coterie.documents.upkeep import sweep_leftovers
 from coterie.documents.waiting import JOB
 from coterie.features import stages
 from coterie.features.texts import TextEncoder
@@ -68,6 +68,8 @@ def work(services: Services, monkeypatch: pytest.MonkeyPatch) -> Callable[..., M
         worker = Worker(services.settings, services.db, services.clock, Inline(), handlers, lambda: None)  # type: ignore[arg-type]
         with services.db.read() as tx:
             task_id = tx.scalar(select(tasks.c.id).where(tasks.c.kind == JOB).order_by(tasks.c.pk.desc()).limit(1))
+        with services.db.write() as tx:
+            tx.execute(update(tasks).values(owner=None))  # a worker that was killed has it no more
         worker.see_through(str(task_id))
         with services.db.read() as tx:
             found: str = tx.scalar(select(tasks.c.resource).where(tasks.c.id == task_id)) or ""
@@ -269,6 +271,28 @@ def test_a_job_that_is_cut_off_goes_on_and_embeds_none_twice(
 
 
 @pytest.mark.usefixtures("models")
+def test_a_job_for_every_document_that_is_begun_anew_counts_none_twice(
+    client: TestClient, work: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "CHUNK", 3)
+    monkeypatch.setattr("coterie.documents.embedding.CHUNK", 3)
+    identity = collection(client)
+    write(client, *(f"red {'apple ' * number}" for number in range(10)))
+    assert counts(work()) == {"embedded": 10}
+    assert client.post(f"/v1/collections/{identity}/embed").status_code == 200
+    steps = iter(["gather", "embed"])
+
+    def dying(name: str, do: Callable[[], Any]) -> Any:
+        if next(steps, None) != name:
+            raise Killed
+        return do()
+
+    with pytest.raises(Killed):
+        work(dying)
+    assert counts(work()) == {"unchanged": 10}
+
+
+@pytest.mark.usefixtures("models")
 def test_each_attempt_has_a_folder_of_its_own_and_a_long_job_keeps_its_one(
     client: TestClient, services: Services, work: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,7 +309,7 @@ def test_each_attempt_has_a_folder_of_its_own_and_a_long_job_keeps_its_one(
             if (folder / name).is_dir():
                 np.save(folder / name / "vectors.npy", np.zeros((2, 8), np.float32))
         used.append(Path(named["folder"]).name)
-        sweep_folders(services)
+        sweep_leftovers(services)
         found = embed(*given, **named)
         os.utime(folder, (0, 0))
         return found

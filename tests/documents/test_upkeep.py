@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from coterie.api.context import Services
 from coterie.documents import upkeep
+from coterie.jobs.scratch import NAME, identity_of
 from coterie.store.tables import collections, documents, retired_vectors
 from coterie.store.vectors import MissingVectors, Space
 from objectstore import files_of
@@ -62,8 +63,11 @@ def test_old_scratch_files_go_and_new_ones_stay(services: Services) -> None:
     new.touch()
     past = time.time() - 2 * upkeep.LEFTOVER_SECONDS
     os.utime(old, (past, past))
-    upkeep.upkeep(services)
+    identity = identity_of(services.settings.scratch_dir)
+    os.utime(services.settings.scratch_dir / NAME, (past, past))
+    upkeep.sweep_leftovers(services)
     assert (old.exists(), new.exists()) == (False, True)
+    assert identity_of(services.settings.scratch_dir) == identity
 
 
 def test_deleting_a_collection_deletes_its_documents(

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select, update
 from coterie.api.context import Services
 from coterie.jobs import queue
 from coterie.jobs.job import Canceled, Job, Superseded
-from coterie.jobs.worker import Worker
+from coterie.jobs.worker import GIVEN_UP, MAX_RECOVERIES, Worker
 from coterie.store.tables import organizations, tasks, workers
 
 HERE = socket.gethostname()
@@ -33,8 +33,8 @@ def worker(services: Services) -> Worker:
 
 @pytest.fixture
 def add(services: Services) -> Callable[..., str]:
-    def make(identity: str, host: str, pid: int, silence: float, adopter: str | None = None) -> str:
-        row = {"id": identity, "host": host, "pid": pid, "started_at": "", "adopter": adopter}
+    def make(identity: str, host: str, pid: int, silence: float) -> str:
+        row = {"id": identity, "host": host, "pid": pid, "started_at": ""}
         with services.db.write() as tx:
             tx.execute(insert(workers).values(**row, seen_at=time.time() - silence))
         return identity
@@ -42,7 +42,9 @@ def add(services: Services) -> Callable[..., str]:
     return make
 
 
-def test_silence_counts_by_what_is_known_of_the_process(worker: Worker, add: Callable[..., str]) -> None:
+def test_silence_counts_by_what_is_known_of_the_process(
+    worker: Worker, services: Services, add: Callable[..., str]
+) -> None:
     add("elsewhere, quiet", "other-host", 1, 60)
     add("elsewhere, alive", "other-host", 1, 0)
     add("here, gone", HERE, GONE, 0)
@@ -50,24 +52,65 @@ def test_silence_counts_by_what_is_known_of_the_process(worker: Worker, add: Cal
     add("here, its number is another program's", HERE, os.getppid(), 3600)
     add("here, of my number", HERE, os.getpid(), 0)
     silent = {"elsewhere, quiet", "here, gone", "here, its number is another program's", "here, of my number"}
-    assert set(worker._silent()) == silent
+    with services.db.read() as tx:
+        assert set(worker._silent(tx)) == silent
 
 
-def test_an_adoption_that_failed_is_tried_again_and_another_s_is_not(worker: Worker, add: Callable[..., str]) -> None:
+def test_what_silent_workers_had_is_left_to_others_and_counted(
+    worker: Worker, services: Services, add: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    monkeypatch.setattr(worker, "_close_books", closed.append)
+    add("alive", "other-host", 1, 0)
+    add("silent", "other-host", 1, 60)
+    owners = ("alive", "silent", "of no one's memory", None)
+    held = [submit(services, owner=owner) for owner in owners]
+    worker._adopt()
+    with services.db.read() as tx:
+        found = {row.id: (row.owner, row.recoveries) for row in tx.execute(select(tasks))}
+        assert set(tx.scalars(select(workers.c.id))) == {"alive"}
+    assert [found[task] for task in held] == [("alive", 0), (None, 1), (None, 1), (None, 0)]
+    assert closed == ["silent"]
+
+
+def test_a_job_that_took_down_its_workers_is_given_up(
+    services: Services, monkeypatch: pytest.MonkeyPatch, task_id: str
+) -> None:
+    monkeypatch.setattr("coterie.jobs.worker.DBOS.cancel_workflow", lambda _id: None)
+    ended: list[Any] = []
+
+    class Handler:
+        def ended(self, _tx: Any, _payload: Any, status: str, error: str | None) -> None:
+            ended.append((status, error))
+
+    handlers: Any = {"kind": Handler()}
+    worker = Worker(services.settings, services.db, services.clock, Executor(), handlers, lambda: None)
+    with services.db.write() as tx:
+        tx.execute(update(tasks).values(recoveries=MAX_RECOVERIES))
     worker._beat()
-    add("b", "other-host", 1, 0)
-    add("mine", "other-host", 1, 60, adopter=worker.id)
-    add("theirs", "other-host", 1, 60, adopter="b")
-    add("of one who died since", "other-host", 1, 60, adopter="long gone")
-    assert set(worker._silent()) == {"mine", "of one who died since"}
+    worker._dispatch()
+    assert ended == [(queue.FAILED, GIVEN_UP)]
+    assert state(services, task_id).status == queue.FAILED
+
+
+def submit(services: Services, **columns: Any) -> str:
+    with services.db.write() as tx:
+        org = tx.scalars(select(organizations.c.id)).one()
+        new = queue.NewTask(org, "ns_x", "kind", "engine_cluster_build", {})
+        task = str(queue.submit(tx, new, "2026-01-01T00:00:00.000000Z")["task_id"])
+        if columns:
+            tx.execute(update(tasks).where(tasks.c.id == task).values(**columns))
+    return task
+
+
+def state(services: Services, task_id: str) -> Any:
+    with services.db.read() as tx:
+        return tx.execute(select(tasks).where(tasks.c.id == task_id)).one()
 
 
 @pytest.fixture
 def task_id(services: Services) -> str:
-    with services.db.write() as tx:
-        org = tx.scalars(select(organizations.c.id)).one()
-        new = queue.NewTask(org, "ns_x", "kind", "engine_cluster_build", {})
-        return str(queue.submit(tx, new, "2026-01-01T00:00:00.000000Z")["task_id"])
+    return submit(services)
 
 
 def own(services: Services, task_id: str, owner: str) -> None:
@@ -85,9 +128,15 @@ def test_a_job_in_other_hands_can_neither_go_on_nor_end(services: Services, task
     job.report("fit", 0.5)
     with services.db.write() as tx, pytest.raises(Superseded):
         job.complete(tx, [])
-    with services.db.read() as tx:
-        row = tx.execute(select(tasks).where(tasks.c.id == task_id)).one()
+    row = state(services, task_id)
     assert (row.status, "fit" in row.resource) == ("PENDING", False)
+
+
+def test_an_earlier_attempt_can_neither_go_on_nor_end(services: Services, task_id: str) -> None:
+    job = Job(task_id, "w1", services.db, services.clock, Executor(), lambda _name, do: do(), attempt=1)
+    own(services, task_id, "w1")
+    with pytest.raises(Superseded):
+        job.check()
 
 
 def test_a_job_whose_task_is_gone_is_told_to_clear_up(services: Services, task_id: str) -> None:

@@ -52,7 +52,7 @@ def nothing_is_left(services: Services, run_id: str) -> None:
     sweep_artifacts(services)
     sweep_scratch(services)
     assert not files_of(services.blobs, run_id)
-    assert not list(services.settings.scratch_dir.iterdir())
+    assert not list(services.settings.scratch_dir.glob("[!.]*"))
     with services.db.read() as tx:
         assert tx.scalar(select(func.count()).select_from(runs).where(runs.c.status.in_(queue.OPEN))) == 0
         assert tx.execute(select(tasks.c.kind, tasks.c.status).where(tasks.c.status.in_(queue.OPEN))).all() == []

@@ -29,7 +29,7 @@ def test_a_run_is_replayed_until_its_data_changes(run_service: Callable[..., Ser
         client.post("/v1/collections/things/documents", json=item)
         same = replay(service, run_id)
         assert (same.returncode, same.stdout) == (0, f"{run_id}: 60 documents, 3 groups: the labels are the same\n")
-        assert not list((service.data_dir / "scratch").iterdir())
+        assert not list((service.data_dir / "scratch").glob("[!.]*"))
         [manifest] = service.files(f"{run_id}/manifest.json")
         held = orjson.loads(service.artifacts.read(manifest))
         assert {"coterie", "numpy", "scipy", "scikit-learn", "numba"} <= held["versions"].keys()

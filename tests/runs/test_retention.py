@@ -23,7 +23,7 @@ from coterie.runs import retention
 from coterie.runs.artifacts import artifacts_of, keep
 from coterie.runs.editing import merge_groups, patch_group
 from coterie.runs.queries import get_run
-from coterie.runs.retention import Policy, overdue, policy_of, tidy_runs
+from coterie.runs.retention import Policy, overdue, policy_of, sweep_scratch, tidy_runs
 from coterie.store.tables import runs
 from objectstore import files_of
 from runs.here import run_here
@@ -216,7 +216,7 @@ def test_scratch_of_a_run_that_has_ended_is_swept_up(place: Place) -> None:
         folder.mkdir()
     make_old(busy)
     make_old(left)
-    tidy_runs(place.services)
+    sweep_scratch(place.services)
     assert [folder.exists() for folder in (busy, left, fresh)] == [True, False, True]
 
 

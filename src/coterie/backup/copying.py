@@ -160,7 +160,8 @@ def _settle(tx: Connection, copied: Copied, paused: bool) -> None:
     """Let go of what was deleted while the copy was made, and hand open jobs out anew."""
     for table in WITH_FILES:
         tx.execute(delete(table).where(among(tx, table.c.id, copied.gone[str(table.name)])))
-    tx.execute(update(tasks).where(tasks.c.status.in_(queue.OPEN)).values(owner=None, dispatched_at=None))
+    anew = {"owner": None, "dispatched_at": None, "workspace": None, "attempt": 0, "recoveries": 0}
+    tx.execute(update(tasks).where(tasks.c.status.in_(queue.OPEN)).values(**anew))
     if paused:
         for row in tx.execute(select(triggers).where(triggers.c.status == "active")).all():
             _show(tx, triggers, row, status="paused", shown={"status": "paused"})

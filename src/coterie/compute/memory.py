@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from coterie.config import MIB, Settings
+
 SHARE = 0.8
 """Of what the machine or the container has, so much is for computing."""
 
@@ -15,3 +17,9 @@ def usable_bytes() -> int:
     if _GROUP.is_file() and (given := _GROUP.read_text().strip()).isdigit():
         limits.append(int(given))
     return int(SHARE * min(limits))
+
+
+def usable(settings: Settings) -> int:
+    """Bytes that a job of this worker may take."""
+    whole = usable_bytes() if settings.memory_mib is None else settings.memory_mib * MIB
+    return whole // settings.job_concurrency

@@ -34,7 +34,7 @@ class Embedding:
         tenant = Tenant("", payload["internal_id"], "", frozenset(), payload["namespace_id"], "")
         collection_id = payload["collection_id"]
         job = replace(job, about=lambda tx: _check_collection(tx, collection_id))
-        whole = job.step("gather", lambda: self._gather(payload), share=0.0)
+        whole = job.step("gather", lambda: self._gather(job, payload), share=0.0)
         maker = Maker(self.services, tenant, job, collection_id, self._scratch(collection_id))
         done, after, counts = 0, "", None
         while counts is None:
@@ -53,14 +53,16 @@ class Embedding:
     def _scratch(self, collection_id: str) -> Path:
         return self.services.settings.scratch_dir / f"embed-{collection_id}"
 
-    def _gather(self, payload: Mapping[str, Any]) -> int:
-        """Put every document on the list if all are wanted; how many there are on it."""
+    def _gather(self, job: Job, payload: Mapping[str, Any]) -> int:
+        """Put every document on the list if all are wanted, once; how many there are on it."""
         collection_id, last = payload["collection_id"], 0
         own = select(documents.c.pk, documents.c.id).where(documents.c.collection_id == collection_id)
         while payload["everything"]:
             with self.services.db.write() as tx:
                 rows = tx.execute(own.where(documents.c.pk > last).order_by(documents.c.pk).limit(GATHERED)).all()
                 wait(tx, collection_id, [row.id for row in rows])
+                if not rows:
+                    job.remember(tx, {**payload, "everything": False})
             if not rows:
                 break
             last = rows[-1].pk

@@ -80,7 +80,7 @@ def finish_indexes(services: Services) -> None:
 
 
 def sweep_folders(services: Services) -> None:
-    """Delete the vectors of collections that are gone, and what a crash left in the scratch folder."""
+    """Delete the vectors of collections that are gone."""
     found = list(services.vectors.collections())
     with services.db.read() as tx:
         present = set(tx.scalars(select(collections.c.id)))
@@ -89,7 +89,11 @@ def sweep_folders(services: Services) -> None:
             continue
         if 0 < services.vectors.added(namespace_id, collection_id) < time.time() - GRACE.total_seconds():
             services.vectors.drop(namespace_id, collection_id)
-    for path in services.settings.scratch_dir.iterdir():
+
+
+def sweep_leftovers(services: Services) -> None:
+    """Delete what a crash left in this worker's scratch folder."""
+    for path in services.settings.scratch_dir.glob("[!.]*"):
         if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
             log.warning("removing %s, which a crash left behind", path.name)
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

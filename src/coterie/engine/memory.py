@@ -114,7 +114,7 @@ def preflight(rows: int, dimensions: int, spec: Params, *, sample_size: int | No
             f"this algorithm compares all pairs and takes at most {most:,} vectors at once, not {fitted:,}: "
             f"{advice}, and the rest is assigned to its groups",
         )
-    if limit is not None and (needed := _whole(rows, fitted, dimensions, spec)) > limit:
+    if limit is not None and (needed := fit_bytes(rows, dimensions, spec, sample_size=sample_size)) > limit:
         raise EngineError(
             "too_little_memory",
             f"clustering {fitted:,} vectors of {dimensions} takes up to {mib(needed)} and this worker may use "
@@ -122,8 +122,9 @@ def preflight(rows: int, dimensions: int, spec: Params, *, sample_size: int | No
         )
 
 
-def _whole(rows: int, fitted: int, dimensions: int, spec: Params) -> int:
-    """What the fit takes, with the rows beside it that are not in it."""
+def fit_bytes(rows: int, dimensions: int, spec: Params, *, sample_size: int | None) -> int:
+    """What a fit on so many rows, or on a sample of them, takes with the rows beside it that are not in it."""
+    fitted = rows if sample_size is None else min(rows, sample_size)
     return peak_bytes(fitted, dimensions, spec) + (rows - fitted) * dimensions * 4
 
 
@@ -132,7 +133,8 @@ def _fitting(rows: int, most: int, dimensions: int, spec: Params, limit: int | N
     low, high = 0, most
     while limit is not None and low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if _whole(rows, middle, dimensions, spec) <= limit else (low, middle - 1)
+        fits = fit_bytes(rows, dimensions, spec, sample_size=middle) <= limit
+        low, high = (middle, high) if fits else (low, middle - 1)
     return high
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select, update
 
 from coterie.compute.executor import Executor
 from coterie.jobs import queue
@@ -34,6 +34,14 @@ class JobFailed(Exception):
     """The job cannot succeed; the message says why and what to do, and is shown to the user."""
 
 
+class TooLittleMemory(JobFailed):
+    """The job cannot succeed here; it can where one of a worker's jobs may take `needed` bytes."""
+
+    def __init__(self, message: str, needed: int = 0) -> None:
+        super().__init__(message)  # alone: an engine that keeps the error makes it anew of its arguments
+        self.needed = needed
+
+
 class Handler(Protocol):
     """What a kind of job does. Both parts may run more than once and must then do no more than once."""
 
@@ -52,16 +60,18 @@ def _lasting(tx: Connection) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """One task in the hands of a worker. `about` raises JobFailed when what the job is about is there no more."""
+    """One task in the hands of a worker, or in nobody's. `about` raises JobFailed when what the job is about is there
+    no more."""
 
     task_id: str
-    owner: str
+    owner: str | None
     db: Db
     clock: Clock
     executor: Executor
     run_step: RunStep
     about: Callable[[Connection], None] = field(default=_lasting)
     kind: str = field(default="")
+    attempt: int = 0
 
     def step(self, name: str, do: Callable[[], T], *, share: float) -> T:
         """Do a step, `share` (0..1) of the whole being done when it begins. Its result must be plain and small.
@@ -99,11 +109,18 @@ class Job:
         JobFailed if what the job is about is gone."""
         with self.db.read() as tx:
             row = tx.execute(select(tasks).where(tasks.c.id == self.task_id)).first()
-            if row is not None and row.owner != self.owner:
-                raise Superseded
+            self._require_held(row)
             if row is None or row.cancel_requested or row.status not in queue.OPEN:
                 raise Canceled
             self.about(tx)
+
+    def holds(self, row: Row[Any]) -> bool:
+        """Whether the task is still in this job's hands."""
+        return bool(row.owner == self.owner and row.attempt == self.attempt)
+
+    def _require_held(self, row: Row[Any] | None) -> None:
+        if row is not None and not self.holds(row):
+            raise Superseded
 
     def report(self, stage: str, share: float) -> None:
         """Show where the job is. Written only when it moved by a hundredth or to another stage."""
@@ -114,7 +131,7 @@ class Job:
         shown = {"stage": stage, "progress": round(share, 4)}
         with self.db.write() as tx:
             row = tx.execute(select(tasks).where(tasks.c.id == self.task_id)).first()
-            if row is not None and row.status in queue.OPEN and row.owner == self.owner:
+            if row is not None and row.status in queue.OPEN and self.holds(row):
                 queue.change(tx, row, iso(self.clock.now()), additional_data=shown)
 
     def show(self, tx: Connection, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -123,12 +140,17 @@ class Job:
         Raises Superseded if another worker has it, Canceled if the task is gone or has ended.
         """
         row = tx.execute(select(tasks).where(tasks.c.id == self.task_id)).first()
-        if row is not None and row.owner != self.owner:
-            raise Superseded
+        self._require_held(row)
         if row is None or row.status not in queue.OPEN:
             raise Canceled
         shown = change(orjson.loads(row.resource)["additional_data"])
         queue.change(tx, row, iso(self.clock.now()), additional_data=shown)
+
+    def remember(self, tx: Connection, payload: Mapping[str, Any]) -> None:
+        """Have the job be told this instead, should it be begun anew. Raises Superseded if another worker has it."""
+        self._require_held(tx.execute(select(tasks).where(tasks.c.id == self.task_id)).first())
+        told = orjson.dumps(payload).decode()
+        tx.execute(update(tasks).where(tasks.c.id == self.task_id).values(payload=told))
 
     def complete(self, tx: Connection, outputs: list[Any], **shown: Any) -> bool:
         """End the task as completed within the caller's transaction; False if it had already ended.
@@ -136,8 +158,7 @@ class Job:
         Raises Superseded if another worker has it.
         """
         row = tx.execute(select(tasks).where(tasks.c.id == self.task_id)).first()
-        if row is not None and row.owner != self.owner:
-            raise Superseded
+        self._require_held(row)
         if row is None or row.status not in queue.OPEN:
             return False
         done = {"stage": "done", "progress": 1.0, **shown}

@@ -1,11 +1,12 @@
-"""The worker's side of a job: DBOS runs each task as one durable workflow, step by step.
+"""The worker's side of a job: DBOS runs each attempt at a task as one durable workflow, step by step.
 
-A worker takes tasks from the outbox, hands them to DBOS under the task's id, beats its heart, and resumes the jobs of
-workers that fell silent. What was tried of DBOS shapes this: it resumes only what its own executor id left, so each
-worker process has an id of its own and a survivor calls `resume_workflow` for the dead; two processes with one id
-would run a job twice; its application version is pinned, or an upgrade would strand running jobs.
+A worker with a free slot takes one task (`jobs.claims`) and starts its workflow in its own process; it beats its heart,
+and lets go of what workers had that fell silent. What was tried of DBOS shapes this: a workflow is started where it is
+called, but resumed by whoever reads the queue that it is put into, so each worker has an id and a queue of its own; two
+processes with one id would run a job twice; its application version is pinned, and what another version began, or what
+was begun over another scratch folder, is begun anew as another workflow.
 
-A worker stops as if it crashed, but says goodbye: its jobs are left to be resumed, none is marked failed.
+A worker stops as if it crashed, but says goodbye: its jobs are left to others, none is marked failed.
 
 Who has a task is written on it. A worker that was taken for dead, and is not, finds another's name there and stands
 still: what it would record of a step would be read as the step's result.
@@ -17,17 +18,23 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any
 
 import orjson
 from dbos import DBOS, DBOSConfig, SetWorkflowID
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from coterie.compute.executor import Executor, StageError
+from coterie.compute.memory import usable
 from coterie.config import Settings
-from coterie.jobs import queue
-from coterie.jobs.job import Canceled, Handler, Job, JobFailed, Superseded
+from coterie.engine.memory import mib
+from coterie.jobs import claims, queue
+from coterie.jobs.job import Canceled, Handler, Job, JobFailed, Superseded, TooLittleMemory
 from coterie.jobs.observed import observed
+from coterie.jobs.scratch import identity_of
 from coterie.kit.clock import Clock, iso
 from coterie.kit.errors import CoterieError
 from coterie.kit.ids import new_id
@@ -36,12 +43,12 @@ from coterie.store.tables import tasks, workers
 
 log = logging.getLogger("coterie.jobs")
 
-QUEUE = "coterie"
 WORKFLOW = "coterie.job"
-APPLICATION_VERSION = "1"
-"""Changes only when the steps of a job change so that a half-done one of the old kind cannot go on."""
+APPLICATION_VERSION = "2"
+"""Changes only when the steps of a job change so that a half-done one of the old kind cannot go on: it begins anew."""
 
 DISPATCH_SECONDS = 0.1
+RESUME_SECONDS = 0.5
 RECONCILE_SECONDS = 5.0
 UPKEEP_SECONDS = 300.0
 LIVE_PROCESS_GRACES = 20
@@ -49,6 +56,12 @@ LIVE_PROCESS_GRACES = 20
 
 MAX_RECOVERIES = 20
 """A job that took down its worker so often is failed rather than tried again."""
+
+GIVEN_UP = "the job ended its worker too often and was given up; the worker's log says more"
+
+
+def _nothing() -> None:
+    """There is nothing to tidy."""
 
 
 class Worker:
@@ -62,7 +75,9 @@ class Worker:
         executor: Executor,
         handlers: Mapping[str, Handler],
         upkeep: Callable[[], None],
+        tidy: Callable[[], None] = _nothing,
     ) -> None:
+        """`upkeep` is done now and then by one worker of all, `tidy` by each."""
         self.id = new_id("worker")
         self.settings = settings
         self.db = db
@@ -70,100 +85,130 @@ class Worker:
         self.executor = executor
         self.handlers = handlers
         self.upkeep = upkeep
+        self.tidy = tidy
         self._workflow: Any = None
         self._stopping = threading.Event()
+        self._look = threading.Event()  # there may be another task to take
         self._loop = threading.Thread(target=self._feed, name="coterie-dispatch", daemon=True)
         self._keeper = threading.Thread(target=self._keep_up, name="coterie-upkeep", daemon=True)
 
     def start(self) -> None:
         """Launch the engine and begin to take tasks."""
         DBOS(config=_dbos_config(self.settings, self.id))
-        self._workflow = DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERIES)(
-            lambda task_id: self.see_through(task_id)
-        )
+        self._workflow = DBOS.workflow(name=WORKFLOW)(lambda *task: self.see_through(*task))
+        DBOS.listen_queues([self.id])
         self._beat()
         DBOS.launch()
-        DBOS.register_queue(
-            QUEUE, worker_concurrency=self.settings.job_concurrency, polling_interval_sec=DISPATCH_SECONDS
-        )
         self._loop.start()
         self._keeper.start()
 
     def stop(self) -> None:
         """Stop taking tasks and say goodbye. The process must exit next: jobs in hand are for others to resume."""
         self._stopping.set()
+        self._look.set()
         self.executor.close()
         self._loop.join(5)
         with self.db.write() as tx:
+            claims.leave(tx, self.id)
             tx.execute(update(workers).where(workers.c.id == self.id).values(seen_at=0.0))
 
     # -- one job ---------------------------------------------------------------------------------------------
 
-    def see_through(self, task_id: str) -> str:
+    def see_through(self, task_id: str, attempt: int = 0) -> str:
         """The workflow: run the task's handler and end the task, whatever comes. The state it ended in."""
         with self.db.read() as tx:
             row = tx.execute(select(tasks).where(tasks.c.id == task_id)).first()
         if row is None or row.status not in queue.OPEN:
             return "gone"
-        handler, payload = self.handlers[row.kind], orjson.loads(row.payload)
-        job = Job(task_id, self.id, self.db, self.clock, self.executor, _dbos_step, kind=row.kind)
-        with observed(row, payload) as ended:
-            return ended(self._carry_out(job, handler, payload))
-
-    def _carry_out(self, job: Job, handler: Handler, payload: Mapping[str, Any]) -> str:
-        task_id = job.task_id
         try:
-            self._begin(task_id)
-            outputs = handler.run(job, payload)
-            return self._end(task_id, handler, payload, queue.COMPLETED, outputs=outputs)
+            payload = orjson.loads(row.payload)
+            job = replace(self._job(row.id, self.id, attempt), kind=row.kind)
+            with observed(row, payload) as ended:
+                return ended(self._do(job, self.handlers[row.kind], payload))
         except Superseded:
             return _stand_still()
-        except Canceled:
-            return self._end(task_id, handler, payload, queue.CANCELED)
-        except (JobFailed, CoterieError, StageError) as error:
-            return self._end(task_id, handler, payload, queue.FAILED, error=str(error))
-        except Exception as error:
-            log.exception("job %s failed", task_id)
-            message = f"internal error ({type(error).__name__}); the worker's log has the details"
-            return self._end(task_id, handler, payload, queue.FAILED, error=message)
+        finally:
+            self._look.set()
 
-    def _begin(self, task_id: str) -> None:
+    def _do(self, job: Job, handler: Handler, payload: Mapping[str, Any]) -> str:
+        end = partial(self._end, job, handler, payload)
+        try:
+            self._begin(job)
+            return end(queue.COMPLETED, outputs=handler.run(job, payload))
+        except Superseded:
+            raise
+        except Canceled:
+            return end(queue.CANCELED)
+        except TooLittleMemory as error:
+            return self._move(job, error.needed) or end(queue.FAILED, error=self._without_room(error))
+        except (JobFailed, CoterieError, StageError) as error:
+            return end(queue.FAILED, error=str(error))
+        except Exception as error:
+            log.exception("job %s failed", job.task_id)
+            message = f"internal error ({type(error).__name__}); the worker's log has the details"
+            return end(queue.FAILED, error=message)
+
+    def _job(self, task_id: str, owner: str | None, attempt: int) -> Job:
+        return Job(task_id, owner, self.db, self.clock, self.executor, _dbos_step, attempt=attempt)
+
+    def _begin(self, job: Job) -> None:
+        """Show that the job is under way. Raises Superseded."""
         with self.db.write() as tx:
-            row = tx.execute(select(tasks).where(tasks.c.id == task_id)).first()
+            row = tx.execute(select(tasks).where(tasks.c.id == job.task_id)).first()
             if row is not None and row.status in queue.OPEN:
-                tx.execute(update(tasks).where(tasks.c.pk == row.pk).values(owner=self.id))
+                if row.owner not in (None, job.owner) or row.attempt != job.attempt:
+                    raise Superseded
+                tx.execute(update(tasks).where(tasks.c.pk == row.pk).values(owner=job.owner))
                 now = iso(self.clock.now())
                 begun = orjson.loads(row.resource)["additional_data"].get("started_at", now)
                 queue.change(tx, row, now, status=queue.PROCESSING, additional_data={"started_at": begun})
 
     def _end(
         self,
-        task_id: str,
+        job: Job,
         handler: Handler,
         payload: Mapping[str, Any],
         status: str,
         *,
         error: str | None = None,
         outputs: list[Any] | None = None,
-        owned: bool = True,
     ) -> str:
+        """End a job's task, if it has not ended; the state that it was to end in. Raises Superseded."""
         with self.db.write() as tx:
-            row = tx.execute(select(tasks).where(tasks.c.id == task_id)).first()
-            superseded = owned and row is not None and row.owner not in (None, self.id)
+            row = tx.execute(select(tasks).where(tasks.c.id == job.task_id)).first()
             if row is None:  # its namespace is gone: what the job made meanwhile must go too
                 handler.ended(tx, payload, queue.CANCELED, None)
-            elif row.status in queue.OPEN and not superseded:
+            elif not job.holds(row):
+                raise Superseded
+            elif row.status in queue.OPEN:
                 if status != queue.COMPLETED:
                     handler.ended(tx, payload, status, error)
                 now = iso(self.clock.now())
                 queue.change(tx, row, now, status=status, error_message=error, outputs=outputs or [])
-        return _stand_still() if superseded else status
+        return status
+
+    def _move(self, job: Job, needed: int) -> str | None:
+        """Leave the job to a worker that has the memory for it; None if there is none."""
+        with self.db.write() as tx:
+            row = tx.execute(select(tasks).where(tasks.c.id == job.task_id)).first()
+            if row is None or not job.holds(row) or not claims.move(tx, row, needed):
+                return None
+        log.info("job %s takes up to %s and is left to a larger worker", job.task_id, mib(needed))
+        return "moved"
+
+    def _without_room(self, error: TooLittleMemory) -> str:
+        """What to say of a job that no worker has the memory for."""
+        with self.db.read() as tx:
+            largest = claims.largest_memory(tx) or 0
+        if largest <= usable(self.settings):
+            return str(error)
+        return f"{error}; a job of the largest worker may use {mib(largest)}"
 
     # -- the loop --------------------------------------------------------------------------------------------
 
     def _feed(self) -> None:
         beaten = reconciled = time.monotonic()
-        while not self._stopping.wait(DISPATCH_SECONDS):
+        while not self._stopping.is_set():
             try:
                 self._dispatch()
                 late = time.monotonic() - beaten - self.settings.heartbeat_seconds
@@ -177,11 +222,14 @@ class Worker:
                     self._reconcile()
             except Exception:
                 log.exception("the dispatch loop met an error and goes on")
+            self._look.wait(DISPATCH_SECONDS)
+            self._look.clear()
 
     def _keep_up(self) -> None:
-        """Do the upkeep now and then, in one worker of all: the one that is the oldest."""
+        """Do the upkeep now and then, in one worker of all: the one that is the oldest. Each tidies its own folder."""
         while not self._stopping.wait(UPKEEP_SECONDS):
             try:
+                self.tidy()
                 with self.db.read() as tx:
                     alive = workers.c.seen_at >= time.time() - self.settings.worker_grace_seconds
                     oldest = select(workers.c.id).where(alive).order_by(workers.c.started_at, workers.c.id)
@@ -192,21 +240,58 @@ class Worker:
                 log.exception("the upkeep met an error and will be tried again")
 
     def _dispatch(self) -> None:
-        """Hand waiting tasks to the engine: oldest first, of each lock one at a time."""
+        """End what nobody wants any more, and take a task if there is a slot for it."""
         with self.db.read() as tx:
-            waiting = _undispatched(tx)
-        for row in waiting:
-            if row.cancel_requested:
-                payload = orjson.loads(row.payload)
-                self._end(row.id, self.handlers[row.kind], payload, queue.CANCELED)
-                continue
-            with SetWorkflowID(row.id):  # the same id twice is one workflow, so a crash in between is harmless
-                DBOS.enqueue_workflow(QUEUE, self._workflow, row.id)
-            with self.db.write() as tx:
-                now = iso(self.clock.now())
-                tx.execute(update(tasks).where(tasks.c.pk == row.pk).values(dispatched_at=now))
+            unwanted = claims.unwanted(tx, self.handlers)
+        for row in unwanted:
+            self._end_without(row, queue.CANCELED)
+        if (claimed := self._claim()) is not None:
+            self._look.set()
+            self._start(claimed)
+
+    def _claim(self) -> Row[Any] | None:
+        """Take the next task. Looked for without the store's lock first: most of the time there is none."""
+        with self.db.read() as tx:
+            if claims.find(tx, self._claimant) is None:
+                return None
+        with self.db.write() as tx:
+            return claims.claim(tx, self._claimant, iso(self.clock.now()))
+
+    @cached_property
+    def _claimant(self) -> claims.Claimant:
+        return claims.Claimant(
+            id=self.id,
+            kinds=self.handlers.keys(),
+            workspace=f"{APPLICATION_VERSION}.{identity_of(self.settings.scratch_dir)}",
+            memory=usable(self.settings),
+            slots=self.settings.job_concurrency,
+            organization_jobs=self.settings.organization_jobs,
+        )
+
+    def _start(self, row: Row[Any]) -> None:
+        """Start the workflow of a task's attempt in this process, or go on with it if it was begun."""
+        if row.recoveries >= MAX_RECOVERIES:
+            self._end_without(row, queue.FAILED, GIVEN_UP)
+            return
+        if row.attempt:
+            DBOS.cancel_workflow(_workflow_id(row, row.attempt - 1))
+        if DBOS.get_workflow_status(_workflow_id(row)) is None:
+            with SetWorkflowID(_workflow_id(row)):
+                DBOS.start_workflow(self._workflow, row.id, row.attempt)
+        else:
+            log.warning("going on with job %s, which another worker left", row.id)
+            DBOS.register_queue(self.id, polling_interval_sec=RESUME_SECONDS)  # who took this one for dead closed it
+            DBOS.resume_workflow(_workflow_id(row), queue_name=self.id)
+
+    def _end_without(self, row: Row[Any], status: str, error: str | None = None) -> None:
+        """End a task whose workflow does not, unless someone else has taken it meanwhile."""
+        DBOS.cancel_workflow(_workflow_id(row))
+        job = self._job(row.id, row.owner, row.attempt)
+        with suppress(Superseded):
+            self._end(job, self.handlers[row.kind], orjson.loads(row.payload), status, error=error)
 
     def _beat(self) -> None:
+        """Say that this worker lives, and what it can take if nobody knows."""
         with self.db.write() as tx:
             seen = time.time()
             if not tx.execute(update(workers).where(workers.c.id == self.id).values(seen_at=seen)).rowcount:
@@ -217,37 +302,38 @@ class Worker:
                         pid=os.getpid(),
                         started_at=iso(self.clock.now()),
                         seen_at=seen,
+                        workspace=self._claimant.workspace,
+                        memory=self._claimant.memory,
                     )
                 )
 
     def _adopt(self) -> None:
-        """Resume what silent workers left. One survivor wins each dead worker's row and so each job once."""
-        for dead in self._silent():
-            left = DBOS.list_workflows(status="PENDING", executor_id=dead)
-            for workflow in left:
-                log.warning("resuming job %s of the silent worker %s", workflow.workflow_id, dead)
-                DBOS.resume_workflow(workflow.workflow_id)
-            with self.db.write() as tx:
-                tx.execute(delete(workers).where(workers.c.id == dead))
-
-    def _silent(self) -> list[str]:
+        """Let go of what silent workers had, for those who can go on with it."""
+        with self.db.read() as tx:
+            silent = self._silent(tx)
+            if not silent and not claims.is_bereft(tx):
+                return
         with self.db.write() as tx:
-            rows = tx.execute(select(workers).where(workers.c.id != self.id)).all()
-            silent = [row.id for row in rows if self._is_silent(row)]
-            alive = {row.id for row in rows} - set(silent)
-            won = []
-            for dead in silent:
-                claim = (
-                    update(workers)
-                    .where(
-                        workers.c.id == dead,
-                        or_(workers.c.adopter.is_(None), workers.c.adopter.not_in(alive)),
-                    )
-                    .values(adopter=self.id)
-                )
-                if tx.execute(claim).rowcount:
-                    won.append(dead)
-        return won
+            silent = self._silent(tx)
+            tx.execute(delete(workers).where(workers.c.id.in_(silent)))
+            left = claims.recover(tx)
+        log.warning("%d workers are gone and left %d jobs to others", len(silent), left)
+        for dead in silent:
+            self._close_books(dead)
+
+    def _close_books(self, dead: str) -> None:
+        """Tell the engine that a worker is gone, and of what it had that nobody is to go on with."""
+        DBOS.delete_queue(dead)
+        left = {_task_id(each.workflow_id): each for each in DBOS.list_workflows(status="PENDING", executor_id=dead)}
+        with self.db.read() as tx:
+            unfinished = set(tx.scalars(select(tasks.c.id).where(tasks.c.id.in_(left), tasks.c.status.in_(queue.OPEN))))
+        for task_id, workflow in left.items():
+            if task_id not in unfinished:
+                DBOS.cancel_workflow(workflow.workflow_id)
+
+    def _silent(self, tx: Connection) -> list[str]:
+        rows = tx.execute(select(workers).where(workers.c.id != self.id)).all()
+        return [row.id for row in rows if self._is_silent(row)]
 
     def _is_silent(self, row: Row[Any]) -> bool:
         """Whether a worker is dead: its process of this machine is gone, or it said nothing for the grace time.
@@ -264,41 +350,22 @@ class Worker:
     def _reconcile(self) -> None:
         """Bring tasks along whose workflow ended without them: given up by the engine, or lost with its file."""
         with self.db.read() as tx:
-            handed = tx.execute(
-                select(tasks).where(tasks.c.status.in_(queue.OPEN), tasks.c.dispatched_at.is_not(None))
-            ).all()
-        if not handed:
-            return
-        known = {w.workflow_id: w.status for w in DBOS.list_workflows(workflow_ids=[row.id for row in handed])}
-        for row in handed:
-            status = known.get(row.id)
-            if status is None:
-                with self.db.write() as tx:
-                    tx.execute(update(tasks).where(tasks.c.pk == row.pk).values(dispatched_at=None))
-            elif status in ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"):
-                message = "the job ended its worker too often and was given up; the worker's log says more"
-                payload = orjson.loads(row.payload)
-                self._end(row.id, self.handlers[row.kind], payload, queue.FAILED, error=message, owned=False)
+            held = claims.in_hand(tx, self.id)
+        for row in held:
+            workflow = DBOS.get_workflow_status(_workflow_id(row))
+            if workflow is None:
+                self._start(row)
+            elif workflow.status not in ("PENDING", "ENQUEUED"):
+                self._end_without(row, queue.FAILED, GIVEN_UP)
 
 
-def _undispatched(tx: Connection) -> list[Any]:
-    earlier = tasks.alias("earlier")
-    blocked = (
-        select(earlier.c.pk)
-        .where(earlier.c.lock == tasks.c.lock, earlier.c.status.in_(queue.OPEN), earlier.c.pk < tasks.c.pk)
-        .exists()
-    )
-    waiting = (
-        select(tasks)
-        .where(
-            tasks.c.status == queue.PENDING,
-            tasks.c.dispatched_at.is_(None),
-            or_(tasks.c.lock.is_(None), ~blocked, tasks.c.cancel_requested),
-        )
-        .order_by(tasks.c.pk)
-        .limit(100)
-    )
-    return list(tx.execute(waiting).all())
+def _workflow_id(row: Row[Any], attempt: int | None = None) -> str:
+    """Under which the engine knows an attempt at a task: the last one, unless another is meant."""
+    return f"{row.id}.{row.attempt if attempt is None else attempt}"
+
+
+def _task_id(workflow_id: str) -> str:
+    return workflow_id.rpartition(".")[0]
 
 
 def _process_is_gone(pid: int) -> bool:

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from sqlalchemy import Row
 
 from coterie.api.context import Services, Tenant
+from coterie.compute.memory import usable
 from coterie.config import MIB
 from coterie.documents import queries as documents
 from coterie.documents.collections import spaces_of
 from coterie.documents.waiting import missing_advice
 from coterie.engine.describe import QUANTILES
-from coterie.jobs.job import JobFailed
+from coterie.jobs.job import JobFailed, TooLittleMemory
 from coterie.labeling.keywords import keywords_of
 from coterie.labeling.options import fields_of
 from coterie.labeling.terms import Terms
@@ -34,7 +35,7 @@ from coterie.runs.drawing import write_map
 from coterie.runs.found import RunFiles
 from coterie.runs.group_schemas import KEYWORDS
 from coterie.runs.known import given_out, known_groups
-from coterie.runs.loading import check_collections, save_vectors, usable, where_of
+from coterie.runs.loading import check_collections, save_vectors, where_of
 from coterie.runs.members import Placement, documents_of, member_columns, save_rows
 from coterie.runs.plan import Plan
 from coterie.runs.queries import run_before
@@ -102,9 +103,10 @@ def load_arrivals(services: Services, tenant: Tenant, plan: Plan, before: Before
         raise JobFailed(f"the vectors have other dimensions than the run's: {RUN_IN_FULL}")
     total = sum(len(each.pks) for each in parts)
     if (need := 4 * COPIES * total * width) > (limit := usable(services.settings)):
-        raise JobFailed(
+        raise TooLittleMemory(
             f"{total:,} documents to be assigned need about {need // MIB:,} MiB and the worker may take "
-            f"{limit // MIB:,}: {RUN_IN_FULL}, with a sample_size"
+            f"{limit // MIB:,}: {RUN_IN_FULL}, with a sample_size",
+            need,
         )
     if total:
         save_vectors(services, parts, folder)

@@ -10,16 +10,16 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from coterie.api.context import Services, Tenant
-from coterie.compute.memory import usable_bytes
-from coterie.config import MIB, Settings
+from coterie.compute.memory import usable
+from coterie.config import Settings
 from coterie.documents import queries as documents
 from coterie.documents.collections import spaces_of
 from coterie.documents.waiting import missing_advice
 from coterie.engine.arrays import drawn
 from coterie.engine.errors import EngineError
-from coterie.engine.memory import layout_bytes, mib, preflight, reduction_bytes
+from coterie.engine.memory import fit_bytes, layout_bytes, mib, preflight, reduction_bytes
 from coterie.engine.specs import REDUCTIONS, SPECS, by_cosine, is_map
-from coterie.jobs.job import JobFailed
+from coterie.jobs.job import JobFailed, TooLittleMemory
 from coterie.kit.metrics import vectors_read
 from coterie.listing.filters import parse_filters
 from coterie.listing.tree import And, Node
@@ -126,36 +126,36 @@ def dimensions_of(members: Sequence[documents.Members]) -> int:
     return next(each.dimensions for each in members if len(each.pks)) or 0
 
 
-def usable(settings: Settings) -> int:
-    """Bytes that a job of this worker may take."""
-    whole = usable_bytes() if settings.memory_mib is None else settings.memory_mib * MIB
-    return whole // settings.job_concurrency
-
-
 def check_size(settings: Settings, plan: Plan, rows: int, dimensions: int) -> None:
-    """Raise JobFailed, before anything is loaded, if this worker has too little memory for the run or it would take
-    hours."""
+    """Raise JobFailed, before anything is loaded, if the run would take hours, and TooLittleMemory if this worker has
+    not the memory for it."""
     spec, whole = SPECS[plan.algorithm](**plan.params), usable(settings)
     reduction = None if plan.reduction is None else REDUCTIONS[plan.reduction["method"]](**plan.reduction)
+    drawn, given = 0, dimensions
     if reduction is None or not is_map(reduction, plan.vis_n_components):
         copies = by_cosine(spec) + (plan.layout_stability == "transform")
-        _check_map(rows, dimensions, layout_bytes(rows, dimensions, plan.vis_n_components, copies=copies), whole)
+        drawn = layout_bytes(rows, dimensions, plan.vis_n_components, copies=copies)
     beside = 4 * rows * dimensions * (plan.normalize + (plan.whitening is not None))
     if reduction is not None:
         beside += 4 * rows * dimensions + reduction_bytes(rows, dimensions, reduction)
         dimensions = getattr(reduction, "n_components", dimensions)
+    needed = max(drawn, beside + fit_bytes(rows, dimensions, spec, sample_size=plan.sample_size))
     try:
+        _check_map(rows, given, drawn, whole)
         preflight(rows, dimensions, spec, sample_size=plan.sample_size, limit=whole - beside)
     except EngineError as error:
+        if error.code == "too_little_memory":
+            raise TooLittleMemory(error.message, needed) from error
         raise JobFailed(error.message) from error
 
 
 def _check_map(rows: int, dimensions: int, needed: int, limit: int) -> None:
     """A map has all documents, whatever was sampled for the fit."""
     if needed > limit:
-        raise JobFailed(
+        raise EngineError(
+            "too_little_memory",
             f"the map of {rows:,} vectors of {dimensions} takes up to {mib(needed)} and this worker may use "
-            f"{mib(limit)}: use a worker with more memory, or let filters take fewer documents"
+            f"{mib(limit)}: use a worker with more memory, or let filters take fewer documents",
         )
 
 

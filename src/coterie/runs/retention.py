@@ -109,7 +109,6 @@ def tidy_runs(services: Services) -> None:
     _retire_others(services)
     sweep_artifacts(services)
     sweep_links(services.blobs)
-    sweep_scratch(services)
 
 
 def sweep_artifacts(services: Services) -> None:
@@ -131,7 +130,7 @@ def sweep_artifacts(services: Services) -> None:
 
 
 def sweep_scratch(services: Services) -> None:
-    """Delete the scratch folders of runs that are not under way."""
+    """Delete the folders of runs that are not under way from this worker's scratch folder."""
     found = {path.name: path for path in services.settings.scratch_dir.glob("run_*")}
     with services.db.read() as tx:
         own = among(tx, runs.c.id, list(found))

@@ -8,11 +8,11 @@ in one transaction with the task's end: a run completes once or not at all.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Row, select, update
@@ -38,6 +38,8 @@ from coterie.runs.results import write_members, write_results
 from coterie.runs.retention import retire_runs
 from coterie.runs.telling import tell_run
 from coterie.store.tables import clusters, runs
+
+T = TypeVar("T")
 
 
 class ClusterRun:
@@ -71,7 +73,8 @@ class ClusterRun:
 
     def _anew(self, job: Job, tenant: Tenant, plan: Plan, run: Row[Any], files: RunFiles) -> dict[str, Any]:
         if plan.attributes:
-            found = job.step("group", lambda: group_documents(self.services, tenant, plan, files.folder), share=0.05)
+            group = partial(group_documents, self.services, tenant, plan, files.folder)
+            found = job.step("group", partial(_from_nothing, files.folder, group), share=0.05)
         else:
             found = self._by_vectors(job, tenant, plan, run, files.folder)
         job.step("members", lambda: write_members(self.services, tenant, plan, files), share=0.7)
@@ -84,7 +87,7 @@ class ClusterRun:
         before = find_before(self.services, run, files.prefix)
         arguments = {"folder": str(files.folder), "plan": asdict(plan)}
         load = partial(load_arrivals, self.services, tenant, plan, before, files.folder)
-        loaded = job.step("load", load, share=0.05)
+        loaded = job.step("load", partial(_from_nothing, files.folder, load), share=0.05)
         look = job.compute("assign", "coterie.runs.stages:assign", arguments, begin=0.3, end=0.7)
         found = {**loaded, **job.step("assign", look, share=0.3)}
         write = partial(write_assigned, self.services, tenant, plan, files, before, found)
@@ -105,7 +108,8 @@ class ClusterRun:
 
     def _by_vectors(self, job: Job, tenant: Tenant, plan: Plan, run: Row[Any], folder: Path) -> dict[str, Any]:
         arguments = {"folder": str(folder), "plan": asdict(plan)}
-        loaded = job.step("load", lambda: self._load(tenant, plan, run, folder), share=0.02)
+        load = partial(self._load, tenant, plan, run, folder)
+        loaded = job.step("load", partial(_from_nothing, folder, load), share=0.02)
         fit = job.compute("fit", "coterie.runs.stages:fit", arguments, begin=0.15, end=0.5)
         fitted = job.step("fit", fit, share=0.15)
         meet = job.compute("recognize", "coterie.runs.stages:recognize", arguments, begin=0.5, end=0.52)
@@ -185,6 +189,12 @@ class ClusterRun:
             self.services.on_run_completed(tx, run_id, now)
             if not job.complete(tx, outputs, warnings=summary["run"]["warnings"]):
                 raise Canceled
+
+
+def _from_nothing(folder: Path, load: Callable[[], T]) -> T:
+    """Load into a folder that is empty: an attempt of before may have left files that this one has not."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return load()
 
 
 def _change_run(tx: Connection, row: Row[Any], status: str, shown: Mapping[str, Any]) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from coterie.api.context import Services, Tenant
+from coterie.compute.memory import usable
 from coterie.documents.collections import find_collections
 from coterie.engine.memory import MOST_ROWS
 from coterie.engine.specs import REDUCTIONS, SPECS, HDBSCANParams, Params
 from coterie.jobs import queue
 from coterie.jobs.job import Canceled, Job
 from coterie.kit.ids import new_id
-from coterie.runs.loading import find_vectors, sample_of, save_vectors, usable
+from coterie.runs.loading import find_vectors, sample_of, save_vectors
 from coterie.runs.plan import names_of_reference
 from coterie.runs.schemas import SuggestClustersRequest
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 from coterie.kit.errors import CannotStart
 from coterie.store.db import Db
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision. A store that is at it is opened without loading Alembic, which a start need not wait for."""
 
 

@@ -438,6 +438,13 @@ webhook_deliveries = Table(
 )
 """The outbox of what happened: written with the change that it tells of."""
 
+_OPEN = "status NOT IN ('COMPLETED', 'FAILED', 'CANCELED')"
+WAITING = text(f"owner IS NULL AND {_OPEN}")
+IN_HAND = text(f"owner IS NOT NULL AND {_OPEN}")
+UNWANTED = text(f"cancel_requested AND owner IS NULL AND {_OPEN}")
+"""Which tasks wait for a worker, which one has, and which need none any more. Queries that say it in the same words
+find them in small indexes, however many tasks there are; SQLite, which keeps no statistics, would look up `IN`."""
+
 tasks = Table(
     "tasks",
     metadata,
@@ -453,12 +460,19 @@ tasks = Table(
     Column("cancel_requested", Boolean, nullable=False, default=False),
     Column("owner", Text),  # the worker that has it in hand; one that was declared dead is told by this
     Column("dispatched_at", Text),
+    Column("attempt", Integer, nullable=False, default=0, server_default="0"),  # begun anew so many times
+    Column("recoveries", Integer, nullable=False, default=0, server_default="0"),  # workers that died of or with it
+    Column("workspace", Text),  # whose workers can go on with the steps of this attempt
+    Column("memory_needed", Large),  # bytes that a worker must have declared
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text, nullable=False),
     Index("ix_tasks_newest", "namespace_id", Column("created_at").desc(), "id"),
     Index("ix_tasks_organization", "org_id", Column("created_at").desc(), "id"),
     Index("ix_tasks_lock", "lock", "status"),
     Index("ix_tasks_open", "status", "pk"),
+    Index("ix_tasks_waiting", "org_id", "pk", sqlite_where=WAITING, postgresql_where=WAITING),
+    Index("ix_tasks_in_hand", "owner", "org_id", sqlite_where=IN_HAND, postgresql_where=IN_HAND),
+    Index("ix_tasks_unwanted", "pk", sqlite_where=UNWANTED, postgresql_where=UNWANTED),
 )
 
 workers = Table(
@@ -469,7 +483,8 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     Column("started_at", Text, nullable=False),
     Column("seen_at", Float, nullable=False),
-    Column("adopter", Text),
+    Column("workspace", Text),  # its scratch folder, and the steps that it knows
+    Column("memory", Large),  # bytes that one of its jobs may take
 )
 
 sequences = Table(
