@@ -21,6 +21,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from coterie.store.parts import SCAN_ROWS, Snapshot
+
 if TYPE_CHECKING:
     import lance
 
@@ -28,9 +30,6 @@ log = logging.getLogger("coterie.store")
 
 Keys = NDArray[np.int64]
 Matrix = NDArray[np.float32]
-
-SCAN_ROWS = 8192
-"""Rows of a batch while reading: bounds the memory beside the result."""
 
 POINT_READS = 5_000
 """Up to so many keys are looked up by a filter, which reads the keys of all rows but only the vectors that are wanted:
@@ -43,7 +42,7 @@ FRAGMENTS = 16
 """A dataset of more files than this is compacted."""
 
 VERSIONS_KEPT = timedelta(hours=1)
-"""Older states of a dataset go: no one reads one for so long."""
+"""Older states of a dataset go, unless they are pinned: no one reads one for so long."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ class VectorStore:
                 dataset = self._open(path)
                 if len(dataset.get_fragments()) > FRAGMENTS:
                     dataset.optimize.compact_files()
-                dataset.cleanup_old_versions(older_than=VERSIONS_KEPT)
+                dataset.cleanup_old_versions(older_than=VERSIONS_KEPT, error_if_tagged_old_versions=False)
             except (OSError, ValueError):  # it was dropped, or written to, meanwhile: the next round finds it
                 log.info("%s was not compacted this time", path.name, exc_info=True)
 
@@ -162,6 +161,27 @@ class VectorStore:
         # A vector's name is the caller's text; its hash is safe as a folder's name on every file system.
         digest = hashlib.sha256(space.name.encode()).hexdigest()[:32]
         return self.root / space.namespace_id / space.collection_id / f"{digest}.lance"
+
+    def snapshot(self, space: Space, name: str) -> Snapshot | None:
+        """Pin the vectors of a space as they are now under a name, so that they stay readable until `release`; None
+        where there are none. A name that is pinned already stays where it is."""
+        path = self._path(space)
+        if not path.exists():
+            return None
+        dataset = self._open(path)
+        tags = dataset.tags.list()
+        if name not in tags:
+            dataset.tags.create(name, dataset.version)
+        else:
+            dataset = _lance().dataset(str(path), version=tags[name]["version"])
+        rows = [(fragment.fragment_id, fragment.count_rows()) for fragment in dataset.get_fragments()]
+        return Snapshot(str(path), dataset.version, {}, rows)
+
+    def release(self, space: Space, name: str) -> None:
+        """Let go of what was pinned under a name, if it is."""
+        path = self._path(space)
+        if path.exists() and name in (tags := self._open(path).tags).list():
+            tags.delete(name)
 
 
 def _create(path: Path, schema: pa.Schema) -> None:
