@@ -164,16 +164,13 @@ class VectorStore:
 
     def snapshot(self, space: Space, name: str) -> Snapshot | None:
         """Pin the vectors of a space as they are now under a name, so that they stay readable until `release`; None
-        where there are none. A name that is pinned already stays where it is."""
+        where there are none. What was pinned under that name before is let go."""
         path = self._path(space)
         if not path.exists():
             return None
+        self.release(space, name)
         dataset = self._open(path)
-        tags = dataset.tags.list()
-        if name not in tags:
-            dataset.tags.create(name, dataset.version)
-        else:
-            dataset = _lance().dataset(str(path), version=tags[name]["version"])
+        dataset.tags.create(name, dataset.version)
         rows = [(fragment.fragment_id, fragment.count_rows()) for fragment in dataset.get_fragments()]
         return Snapshot(str(path), dataset.version, {}, rows)
 
