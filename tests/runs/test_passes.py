@@ -206,7 +206,7 @@ def test_a_sample_that_was_asked_for_is_taken_or_refused() -> None:
     plan = plan_of("hdbscan", sample_size=20_000)
     assert sample_for(settings, plan, 100_000_000, 512) == (20_000, [])
     assert sample_for(settings, plan, 20_000, 512) == (None, [])
-    with pytest.raises(JobFailed, match="set sample_size to 1[0-9][0-9],[0-9]{3} or less"):
+    with pytest.raises(JobFailed, match=r"set sample_size to 1[0-9][0-9],[0-9]{3} or less"):
         sample_for(settings, plan_of("hdbscan", sample_size=1_000_000), 100_000_000, 512)
     with pytest.raises(JobFailed, match="set sample_size to 5,000 or less"):
         sample_for(settings, plan_of("mean_shift"), 6_000, 512)
