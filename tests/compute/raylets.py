@@ -14,7 +14,7 @@ from typing import Any
 
 import ray
 
-from coterie.compute.executor import StageError
+from coterie.compute.executor import Poll, StageError
 from coterie.compute.local import LocalExecutor
 from coterie.compute.ray import RayExecutor
 from coterie.store import parts
@@ -23,17 +23,17 @@ from runs.passing import FILES, clouds, over_parts, plan_of, stored
 
 ADDRESS = "127.0.0.1:6379"
 RAY = str(Path(sys.executable).with_name("ray"))
-ROWS, DIMENSIONS = 3_000, 16
+ROWS, DIMENSIONS = 800, 16
 SECOND = "second"
 
 
 def main(folder: Path, modes: list[str]) -> None:
-    parts.PART_BYTES = 4 * DIMENSIONS * 250
+    parts.PART_BYTES = 4 * DIMENSIONS * 80
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     vectors = clouds(ROWS, DIMENSIONS)
     store = VectorStore(folder / "vectors")
     members = stored(store, vectors)
-    plan = plan_of("hdbscan", params={"min_cluster_size": 10}, sample_size=600, max_noise_ratio=0.05)
+    plan = plan_of("hdbscan", params={"min_cluster_size": 10}, sample_size=300, max_noise_ratio=0.05)
     local, remote = LocalExecutor(), Remote(ADDRESS)
     found: dict[str, Any] = {"nodes": {}}
     nodes = 0
@@ -44,13 +44,12 @@ def main(folder: Path, modes: list[str]) -> None:
             nodes += 1
         remote.kills = mode == "killed"
         executor = remote if wanted else local
-        found[mode] = over_parts(executor, plan, store, members, folder / mode, 600)
+        found[mode] = over_parts(executor, plan, store, members, folder / mode, 300)
         for path in (folder / mode).glob("*.npy"):
             if path.stem not in FILES:
                 path.unlink()
         found["nodes"][mode] = alive() if wanted else 0
-    if "one" in modes:
-        found["refusals"] = dict(refusals(remote))
+    found["refusals"] = dict(refusals(remote, deaths="killed" in modes))
     local.close()
     remote.close()
     (folder / "found.json").write_text(json.dumps(found))
@@ -97,18 +96,24 @@ def alive() -> int:
     return int(count)
 
 
-def refusals(executor: RayExecutor) -> Iterator[tuple[str, str]]:
+def refusals(executor: RayExecutor, *, deaths: bool) -> Iterator[tuple[str, str]]:
     """What comes of a stage that refuses, a poll that raises, and a process that dies whenever it is started."""
 
     def cancel(_share: float | None) -> None:
         raise InterruptedError
 
-    for stage, poll in (("odd", None), ("wait", cancel), ("die", None)):
-        arguments: dict[str, Any] = {"plus": 0} if stage == "odd" else {}
-        part = {"number": -1} if stage == "odd" else {}
-        name = {"odd": "square", "wait": "wait_for_ever", "die": "die"}[stage]
+    def nothing(_share: float | None) -> None:
+        """Goes on."""
+
+    calls: list[tuple[str, dict[str, Any], Poll]] = [
+        ("square", {"number": -1, "plus": 0}, nothing),
+        ("wait_for_ever", {}, cancel),
+    ]
+    if deaths:
+        calls.append(("die", {}, nothing))
+    for name, part, poll in calls:
         try:
-            list(executor.map(f"compute_stages:{name}", [part], arguments, poll or (lambda share: None)))
+            list(executor.map(f"compute_stages:{name}", [part], {}, poll))
         except StageError as error:
             yield error.code, error.message.partition(":")[0]
         except InterruptedError as error:
