@@ -26,7 +26,7 @@ RETRIES = 5
 AHEAD = 2
 """Parts under way for each processor of the cluster: one is computed, one waits for it."""
 
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "numba", "pylance", "ray")
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "numba", "onnxruntime", "pylance", "ray")
 """What a result depends on, beside Coterie itself."""
 
 

@@ -22,7 +22,7 @@ from coterie.engine.kmeans import moved
 from coterie.engine.quality import looked_at
 from coterie.engine.specs import by_cosine
 from coterie.runs import recognition
-from coterie.runs.laying import LANDMARKS, anchors_of, ties_of
+from coterie.runs.laying import LANDMARKS, Ties, anchors_of, ties_of
 from coterie.runs.located import Located, read_located
 from coterie.runs.part_stages import Space
 from coterie.runs.plan import Plan
@@ -98,7 +98,7 @@ class Passes:
         else:
             anchors = anchors_of(ties, self._rows, self.plan.seed)
             self._keep("map", np.union1d(landmarks, anchors), (0.6, 0.62))
-            self._lay()
+            self._lay(ties)
         drawn_map: dict[str, Any] = self._stage("map", "stages:draw", (0.69, 0.7))
         return drawn_map
 
@@ -246,8 +246,9 @@ class Passes:
             nearest[rows] = own
         return recognition.part_again(earlier, split, nearest, labels)
 
-    def _lay(self) -> None:
-        """Places of all rows to `places.npy`: the anchors', and those of others among them."""
+    def _lay(self, ties: Ties) -> None:
+        """Places of all rows to `places.npy`: the anchors', and those of others among them, but for what stays where it
+        was."""
         self._stage("map", "sample_stages:place", (0.62, 0.64), rows=self._rows)
         held = self._arrays("anchors") or {}
         arguments = {
@@ -260,4 +261,6 @@ class Passes:
         for rows, own in self._each("map", "lay", arguments, (0.64, 0.69)):
             places[rows] = own
         places[held["rows"]] = held["places"]
+        if ties.applied == "transform":
+            places[ties.known] = ties.before
         np.save(self.folder / "places.npy", places)

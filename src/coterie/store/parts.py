@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PART_BYTES = 2**27
+PART_BYTES = 2**26
 """The vectors of a part take at most so much; a few times as much is what a process needs that works on one."""
 
 SCAN_ROWS = 8192
 """Rows of a batch while reading: bounds the memory beside the result."""
+
+READ_AHEAD = 4
+"""Batches that are read while one is looked at."""
 
 
 @dataclass(frozen=True)
@@ -90,4 +93,6 @@ def _batches(part: Part, column: str) -> Iterator[Any]:
     dataset = lance.dataset(part.uri, version=part.version, storage_options=part.options or None)
     for fragment, first, rows in part.stretches:
         reading = dataset.get_fragment(fragment)
-        yield from reading.to_batches(columns=[column], offset=first, limit=rows, batch_size=SCAN_ROWS)
+        yield from reading.to_batches(
+            columns=[column], offset=first, limit=rows, batch_size=SCAN_ROWS, batch_readahead=READ_AHEAD
+        )
