@@ -16,9 +16,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from coterie.compute.executor import StageError
+from coterie.compute.local import LocalExecutor
 from coterie.compute.ray import RayExecutor, do_part, versions
+from coterie.config import Settings
+from coterie.wiring import choose_executor
 
 HERE = Path(__file__).parent
 NAMESPACES = ["unshare", "--net", "--pid", "--fork", "--mount-proc"]
@@ -87,3 +91,23 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(StageError, match=r"pip install 'coterie\[ray\]'"):
         next(RayExecutor("auto").map("compute_stages:square", [{"number": 1}], {}, lambda share: None))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra `ray`")
+def test_a_cluster_that_cannot_be_reached_is_told() -> None:
+    with pytest.raises(StageError, match=r"the Ray cluster '127\.0\.0\.1:1' cannot be reached") as error:
+        next(RayExecutor("127.0.0.1:1").map("compute_stages:square", [{"number": 1}], {}, lambda share: None))
+    assert "COTERIE_RAY_ADDRESS" in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"), [(None, LocalExecutor), ("auto", RayExecutor), ("[::1]:6379", RayExecutor)]
+)
+def test_the_settings_choose(address: str | None, kind: type, tmp_path: Path) -> None:
+    assert isinstance(choose_executor(Settings(data_dir=tmp_path, ray_address=address)), kind)
+
+
+@pytest.mark.parametrize("address", ["ray://head:10001", "head", "head:port", ""])
+def test_an_address_is_auto_or_a_host_and_a_port(address: str) -> None:
+    with pytest.raises(ValidationError, match="ray_address"):
+        Settings(ray_address=address)

@@ -5,6 +5,7 @@ where they differ. A task has one processor and one thread. Where a node dies, i
 """
 
 import logging
+import socket
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,9 @@ RETRIES = 5
 
 AHEAD = 2
 """Parts under way for each processor of the cluster: one is computed, one waits for it."""
+
+KNOCK_SECONDS = 5.0
+"""So long a cluster may take to answer."""
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "numba", "onnxruntime", "pylance", "ray")
 """What a result depends on, beside Coterie itself."""
@@ -74,8 +78,9 @@ class RayExecutor:
         with self._lock:
             if not ray.is_initialized():
                 try:
+                    _knock(self._address)
                     ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR)
-                except (ConnectionError, RuntimeError, ValueError) as error:
+                except (OSError, RuntimeError, ValueError) as error:
                     raise StageError(
                         "no_cluster",
                         f"the Ray cluster '{self._address}' cannot be reached ({type(error).__name__}): the worker's "
@@ -113,6 +118,13 @@ def do_part(
         return None, call_for_part(stage, part, arguments)
     except StageError as error:
         return (error.code, error.message), None
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at host:port: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=KNOCK_SECONDS).close()
 
 
 @cache
