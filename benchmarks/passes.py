@@ -27,7 +27,7 @@ from coterie.runs.part_stages import Space
 from coterie.store.parts import Part, Snapshot, divide
 
 ROWS = int(os.environ.get("COTERIE_ROWS", "10000000"))
-DIMENSIONS, GROUPS = 384, 1_000
+DIMENSIONS, GROUPS, NODES = 384, 1_000, 2
 BLOCK = 65_536
 ADDRESS = "127.0.0.1:6379"
 RAY = str(Path(sys.executable).with_name("ray"))
@@ -55,7 +55,7 @@ def measure(folder: Path) -> None:
     base = report("in process, 1 processor", LocalExecutor(), parts, centroids)
     os.sched_setaffinity(0, processors)
     report(f"in process, {len(processors)} processors", LocalExecutor(), parts, centroids, base)
-    for nodes in (1, 2):
+    for nodes in range(1, NODES + 1):
         start_node(nodes)
         report(f"Ray, {nodes} x 1 processor", RayExecutor(ADDRESS), parts, centroids, base)
 
@@ -80,17 +80,17 @@ def write(path: Path, centroids: Any) -> Snapshot:
     return Snapshot(str(path), made.version, {}, rows)
 
 
-def report(name: str, executor: Executor, parts: list[Part], centroids: Any, base: float = math.nan) -> float:
+def report(name: str, executor: Executor, parts: list[Part], centroids: Any, base: float | None = None) -> float:
     """The seconds of a pass over all parts, after one over a tenth of them, which warms up, and another."""
-    tenth = parts[: max(1, len(parts) // 10)]
+    tenth = parts[: max(2 * NODES, len(parts) // 10)]
     go(executor, tenth, centroids)
     few, _ = go(executor, tenth, centroids)
     seconds, digest = go(executor, parts, centroids)
     peaks = ", ".join(f"{peak:,.0f}" for peak in peaks_mib())
     rows = sum(part.rows for part in parts)
-    exponent = math.log(seconds / few) / math.log(rows / sum(part.rows for part in tenth)) if len(parts) > 1 else 1
+    exponent = math.log(seconds / few) / math.log(rows / sum(part.rows for part in tenth))
     print(
-        f"{name}: {seconds:.1f} s, {rows / seconds:,.0f} rows/s, {base / seconds:.2f} times as fast, "
+        f"{name}: {seconds:.1f} s, {rows / seconds:,.0f} rows/s, {(base or seconds) / seconds:.2f} times as fast, "
         f"exponent {exponent:.2f}, at most {peaks} MiB a process; labels {digest}",
         flush=True,
     )

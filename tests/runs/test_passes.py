@@ -1,13 +1,18 @@
 """Runs whose fit is on a sample: passes over the parts find what one process finds in memory."""
 
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
 import pytest
+from starlette.testclient import TestClient
 
+from coterie.api.context import Services
 from coterie.config import Settings
+from coterie.engine.memory import BASE
 from coterie.jobs.job import JobFailed
 from coterie.runs import recognition
 from coterie.runs.located import read_located, release
@@ -15,11 +20,20 @@ from coterie.runs.sampling import sample_for
 from coterie.store import parts
 from coterie.store.parts import divide, read_keys, read_vectors
 from coterie.store.vectors import MissingVectors, Space, VectorStore
-from runs.here import Inline
+from runs.here import Inline, run_here
 from runs.passing import arrays, clouds, in_memory, over_parts, plan_of, stored
-from support import blobs
+from support import KMEANS, add_cluster, add_collection, blobs
 
 ROWS = 900
+
+
+def namespace_of(services: Services) -> str:
+    (folder,) = services.vectors.root.iterdir()
+    return folder.name
+
+
+def tags_of(store: VectorStore, space: Space) -> list[str]:
+    return sorted(store._open(store._path(space)).tags.list())
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +154,10 @@ def test_groups_and_the_map_of_the_run_before_are_found_again(
     assert whole["changes"] == pytest.approx(passed["changes"])
 
 
-def test_a_snapshot_is_divided_by_itself_alone_and_stays_readable(store: VectorStore) -> None:
+def test_a_snapshot_is_divided_by_itself_alone_and_stays_readable(
+    store: VectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coterie.store.vectors.VERSIONS_KEPT", timedelta(0))
     space = Space("ns", "c", "v")
     vectors = clouds(ROWS)
     for part in np.array_split(np.arange(ROWS), 4):
@@ -159,6 +176,9 @@ def test_a_snapshot_is_divided_by_itself_alone_and_stays_readable(store: VectorS
     np.testing.assert_array_equal(read_vectors(divided[0], chosen), vectors[keys[:100]][chosen])
     store.release(space, "run_1")
     store.release(space, "run_1")
+    store.compact()
+    with pytest.raises(ValueError, match="not found"):
+        read_keys(divided[0])
     assert store.snapshot(Space("ns", "c", "none"), "run_1") is None
 
 
@@ -169,12 +189,51 @@ def test_what_a_run_has_pinned_is_let_go(tmp_path: Path, store: VectorStore) -> 
     release(store, folder)
     over_parts(Inline(), plan_of("kmeans", params={"n_clusters": 3}), store, members, folder, 30)
 
-    def pinned() -> list[Any]:
-        return [store._open(store._path(each.space)).tags.list() for each in members]
-
-    assert all("run_1" in tags for tags in pinned())
+    assert [tags_of(store, each.space) for each in members] == [["run_1"]] * 2
     release(store, folder)
-    assert not any(pinned())
+    assert [tags_of(store, each.space) for each in members] == [[]] * 2
+
+
+def test_a_run_that_fails_lets_go_of_it_too(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = add_collection(client)
+    cluster = add_cluster(client, vector_config={**KMEANS, "sample_size": 30})["cluster_id"]
+    space = Space(namespace_of(services), identity, "bring_your_own")
+
+    def fail(name: str, do: Callable[[], Any]) -> Any:
+        result = do()
+        if name == "recognize":
+            assert len(tags_of(services.vectors, space)) == 1
+            raise JobFailed("it is to fail here")
+        return result
+
+    run_here(client, services, monkeypatch, cluster, fail)
+    assert client.get(f"/v1/clusters/{cluster}").json()["status"] == "FAILED"
+    assert tags_of(services.vectors, space) == []
+
+
+def test_a_run_that_does_not_fit_says_what_it_was_fitted_on(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coterie.runs.loading.usable", lambda settings: BASE + 50 * 2**20)
+    identity = add_collection(client, vectors=blobs(size=700))
+    config = {
+        "feature_extractor_name": "bring_your_own",
+        "clustering_method": "agglomerative",
+        "algorithm_params": {"n_clusters": 3},
+    }
+    cluster = add_cluster(client, vector_config=config)["cluster_id"]
+    run_here(client, services, monkeypatch, cluster)
+    run = client.get(f"/v1/clusters/{cluster}/executions").json()
+    (warning,) = run["warnings"]
+    assert "clustering 2,100 vectors of 4 takes up to" in warning
+    assert f"a sample of {run['documents_fitted']:,} was fitted" in warning
+    assert 1_000 < run["documents_fitted"] < 2_100
+    groups = client.get(f"/v1/clusters/{cluster}/groups").json()
+    assert [group["member_count"] for group in groups["groups"]] == [700] * 3
+    space = Space(namespace_of(services), identity, "bring_your_own")
+    assert tags_of(services.vectors, space) == []
 
 
 def test_a_document_whose_vector_is_gone_is_told(tmp_path: Path, store: VectorStore) -> None:

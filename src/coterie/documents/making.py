@@ -121,7 +121,7 @@ class Maker:
         """The vectors of inputs (n) to `out` (n, d); by position why some have none."""
         settings, starts = self.services.settings, range(0, len(inputs), PART)
         arguments = {
-            "models": str(settings.models_path),
+            "models": str(settings.models_path.resolve()),
             "name": mapping.name,
             "fingerprint": model.fingerprint,
             "kind": mapping.kind,

@@ -172,7 +172,7 @@ class VectorStore:
         dataset = self._open(path)
         dataset.tags.create(name, dataset.version)
         rows = [(fragment.fragment_id, fragment.count_rows()) for fragment in dataset.get_fragments()]
-        return Snapshot(str(path), dataset.version, {}, rows)
+        return Snapshot(str(path.resolve()), dataset.version, {}, rows)
 
     def release(self, space: Space, name: str) -> None:
         """Let go of what was pinned under a name, if it is."""
