@@ -29,6 +29,7 @@ from coterie.store.parts import Part, Snapshot, divide
 ROWS = int(os.environ.get("COTERIE_ROWS", "10000000"))
 DIMENSIONS, GROUPS, NODES = 384, 1_000, 2
 BLOCK = 65_536
+NAMESPACES = ["unshare", "--net", "--pid", "--fork", "--mount-proc"]
 ADDRESS = "127.0.0.1:6379"
 RAY = str(Path(sys.executable).with_name("ray"))
 SPACE: Space = {"normalize": False, "whitening": None, "reduction": None, "cosine": False}
@@ -36,10 +37,13 @@ SPACE: Space = {"normalize": False, "whitening": None, "reduction": None, "cosin
 
 def main() -> None:
     """Print a line a way, and the exponents."""
+    if subprocess.run([*NAMESPACES, "true"], check=False, stderr=subprocess.DEVNULL).returncode:
+        print("without passes: they need namespaces of their own (unshare, as root)")
+        return
     print(describe(), f"{ROWS:,} x {DIMENSIONS}, {GROUPS:,} centroids", flush=True)
     with tempfile.TemporaryDirectory(prefix="passes-") as folder:
         environment = {**os.environ, "RAY_TMPDIR": folder, "RAY_USAGE_STATS_ENABLED": "0"}
-        command = ["unshare", "--net", "--pid", "--fork", "--mount-proc", sys.executable, "-m", __name__, folder]
+        command = [*NAMESPACES, sys.executable, "-m", __name__, folder]
         subprocess.run(command, env=environment, check=True)
 
 

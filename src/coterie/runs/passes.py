@@ -53,7 +53,7 @@ class Passes:
         fitted = self._stage("fit", "sample_stages:fit", (0.15, 0.3))
         space, rule = self._space, dict(self._arrays("rule") or {})
         if self._over_all:
-            rule["centroids"] = self._lloyd(rule["centroids"], fitted["least_move"])
+            rule["centroids"] = self._lloyd(space, rule["centroids"], fitted["least_move"])
         labels = self._assigned(space, rule)
         reassigned = np.zeros(len(labels), bool)
         if self.plan.max_noise_ratio is not None:
@@ -181,14 +181,14 @@ class Passes:
         vectors = self.gather(step, rows, shares, normalize=self.plan.normalize)
         np.savez(self.folder / "gathered.npz", rows=rows, vectors=vectors)
 
-    def _lloyd(self, centres: Matrix, least: float) -> Matrix:
+    def _lloyd(self, space: Space, centres: Matrix, least: float) -> Matrix:
         """The centres after a few rounds over all rows."""
         spec = spec_of(asdict(self.plan))
         rounds = min(ROUNDS, getattr(spec, "max_iter", ROUNDS))
         for number in range(rounds):
             sums, sizes = np.zeros(centres.shape), np.zeros(len(centres), np.int64)
             shares = (0.3 + 0.1 * number / rounds, 0.3 + 0.1 * (number + 1) / rounds)
-            arguments = {"space": self._space, "centres": centres}
+            arguments = {"space": space, "centres": centres}
             for _, (own_sums, own_sizes) in self._each("fit", "sum_nearest", arguments, shares):
                 sums += own_sums
                 sizes += own_sizes
