@@ -86,6 +86,12 @@ class Settings(BaseSettings):
         "left to a larger worker, or refused at once with the sample_size that fits. "
         "Without it: four fifths of the machine's or the container's.",
     )
+    ray_address: str | None = Field(
+        None,
+        pattern=r"^(auto|[^\s/:]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5})$",
+        description="The Ray cluster on which runs go over the parts of their vectors, `auto` or host:port; the "
+        "worker's machine must be a node of it, and the extra `ray` installed. Without it a child process does so.",
+    )
     keep_runs: int | None = Field(
         None, ge=1, description="Runs that a definition keeps where its `retention` does not say; without it, all."
     )

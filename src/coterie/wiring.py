@@ -119,7 +119,6 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
 
     The job engine is imported here, in the worker alone: it costs half a second and the server needs none of it.
     """
-    from coterie.compute.local import LocalExecutor  # noqa: PLC0415
     from coterie.documents.embedding import Embedding  # noqa: PLC0415
     from coterie.documents.upkeep import sweep_leftovers, upkeep  # noqa: PLC0415
     from coterie.documents.waiting import JOB as EMBED_JOB  # noqa: PLC0415
@@ -149,7 +148,7 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
     }
     with services.db.write() as tx:
         resume_deletions(tx, iso(services.clock.now()))
-    executor = LocalExecutor()
+    executor = choose_executor(settings)
 
     def tidy() -> None:
         sweep_leftovers(services)
@@ -181,6 +180,14 @@ def run_worker(settings: Settings, parent_pid: int | None = None) -> None:
         log.exception("the worker ends without a goodbye")
     telemetry.stop()
     os._exit(0)  # jobs in hand stay as they are, for the next worker: their threads must not go on here
+
+
+def choose_executor(settings: Settings) -> Executor:
+    """Where stages over parts run: in a child process, or on the Ray cluster that the settings name."""
+    from coterie.compute.local import LocalExecutor  # noqa: PLC0415
+    from coterie.compute.ray import RayExecutor  # noqa: PLC0415
+
+    return LocalExecutor() if settings.ray_address is None else RayExecutor(settings.ray_address)
 
 
 def keep_compiled(settings: Settings) -> None:

@@ -39,3 +39,11 @@ def interrupt(report: Report) -> str:
 def wait_for_ever(report: Report) -> None:
     report(float(os.getpid()))
     threading.Event().wait()
+
+
+def square(report: Report, *, number: int, plus: int) -> tuple[int, int]:
+    if number < 0:
+        raise StageError("odd", "an odd thing")
+    if number > 99:
+        os._exit(3)
+    return os.getpid(), number**2 + plus

@@ -127,3 +127,42 @@ def test_a_child_that_died_while_it_waited_fails_no_one(executor: LocalExecutor)
     second = executor.run(f"{HERE}:whoami", {"value": 2}, ignore)
     assert second["value"] == 2
     assert second["pid"] != first["pid"]
+
+
+def squares(executor: LocalExecutor, *numbers: int, poll: Callable[[float | None], None] = ignore) -> list[int]:
+    parts = [{"number": number} for number in numbers]
+    return [result for _, result in executor.map(f"{HERE}:square", parts, {"plus": 1}, poll)]
+
+
+def test_parts_come_in_their_order_and_the_share_done_with_them(executor: LocalExecutor) -> None:
+    shares: list[float | None] = []
+    assert squares(executor, *range(8), poll=shares.append) == [number**2 + 1 for number in range(8)]
+    told = [share for share in shares if share is not None]
+    assert told == sorted(told)
+    assert len(executor._idle) == 1
+
+
+@pytest.mark.parametrize(("number", "code", "words"), [(-1, "odd", "an odd thing"), (100, "child_died", "code 3")])
+def test_a_part_that_goes_wrong_ends_the_others(executor: LocalExecutor, number: int, code: str, words: str) -> None:
+    seen: list[int] = []
+    results = executor.map(f"{HERE}:square", [{"number": at} for at in (1, number, 2)], {"plus": 0}, ignore)
+    with pytest.raises(StageError, match=words) as error:
+        seen.extend(result for _, result in results)
+    assert error.value.code == code
+    assert seen == [1]
+    assert squares(executor, 3) == [10]
+
+
+def test_a_poll_that_raises_ends_the_parts(executor: LocalExecutor) -> None:
+    calls: list[None] = []
+
+    def cancel(_share: float | None) -> None:
+        calls.append(None)
+        raise InterruptedError
+
+    parts = executor.map(f"{HERE}:wait_for_ever", [{}, {}], {}, cancel)
+    with pytest.raises(InterruptedError):
+        next(parts)
+    assert len(calls) == 1
+    assert not executor._busy
+    assert not executor._idle

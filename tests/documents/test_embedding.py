@@ -1,6 +1,5 @@
 """Vectors that the service makes: of which documents, when, how often, and what becomes of those that can have none."""
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from conftest import Service, wait_for_task
 from coterie.api.context import Services
 from coterie.documents import making
 from coterie.documents.embedding import Embedding
-from coterie.documents.upkeep import sweep_leftovers
 from coterie.documents.waiting import JOB
 from coterie.features import stages
 from coterie.features.texts import TextEncoder
@@ -293,32 +291,22 @@ def test_a_job_for_every_document_that_is_begun_anew_counts_none_twice(
 
 
 @pytest.mark.usefixtures("models")
-def test_each_attempt_has_a_folder_of_its_own_and_a_long_job_keeps_its_one(
-    client: TestClient, services: Services, work: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+def test_a_model_is_given_some_inputs_at_a_time(
+    client: TestClient, work: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "CHUNK", 2)
-    monkeypatch.setattr("coterie.documents.embedding.CHUNK", 2)
-    folder = services.settings.scratch_dir / f"embed-{collection(client)}"
-    folder.mkdir()
+    monkeypatch.setattr(making, "PART", 2)
+    collection(client)
     write(client, *TITLES)
-    embed, used = stages.embed, list[str]()
+    embed, given = stages.embed, list[int]()
 
-    def late(*given: Any, **named: Any) -> Any:
-        """A stage before which a child of a dead worker writes, and a day passes for the folder."""
-        for name in ("", *used):
-            if (folder / name).is_dir():
-                np.save(folder / name / "vectors.npy", np.zeros((2, 8), np.float32))
-        used.append(Path(named["folder"]).name)
-        sweep_leftovers(services)
-        found = embed(*given, **named)
-        os.utime(folder, (0, 0))
-        return found
+    def counted(*arguments: Any, **named: Any) -> Any:
+        given.append(len(named["inputs"]))
+        return embed(*arguments, **named)
 
-    monkeypatch.setattr(stages, "embed", late)
+    monkeypatch.setattr(stages, "embed", counted)
     assert counts(work()) == {"embedded": 4, "reused": 1}
-    assert len(set(used)) == len(used) > 1
+    assert given == [2, 2]
     assert np.linalg.norm(vectors(client, "d0", "d1", "d2", "d3", "d4"), axis=1).min() > 0.9
-    assert not folder.exists()
 
 
 @pytest.mark.usefixtures("models")

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
-from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score, davies_bouldin_score, silhouette_score
 from threadpoolctl import threadpool_limits
 
 from coterie.engine.arrays import NOISE, as_matrix, unit_rows
@@ -181,6 +181,8 @@ def test_quality_is_scikit_learn_s_without_the_noise() -> None:
     rows, labels = blobs(), np.repeat([0, 1, -1], 20).astype(np.int32)
     found = quality(rows, labels, cosine=False)
     assert found["silhouette_score"] == pytest.approx(silhouette_score(rows[:40], labels[:40]))
+    assert found["davies_bouldin_score"] == pytest.approx(davies_bouldin_score(rows[:40], labels[:40]))
+    assert found["calinski_harabasz_score"] == pytest.approx(calinski_harabasz_score(rows[:40], labels[:40]), rel=1e-5)
     assert found["noise_ratio"] == pytest.approx(1 / 3)
     cosine = quality(rows, labels, cosine=True)["silhouette_score"]
     assert cosine == pytest.approx(silhouette_score(rows[:40], labels[:40], metric="cosine"))

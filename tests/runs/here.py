@@ -1,6 +1,6 @@
 """Runs within the process of a test: a worker without its job engine, and stages without a child."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from coterie.api.context import Services
+from coterie.compute.stage import call_for_part
 from coterie.jobs.worker import Worker
 from coterie.runs.run import ClusterRun
 from coterie.tenancy.namespaces import DELETE_JOB, NamespaceDeletion
@@ -24,6 +25,17 @@ class Inline:
         result = getattr(import_module(module), name)(lambda share: poll(share), **arguments)
         poll(None)
         return result
+
+    def map(
+        self,
+        stage: str,
+        parts: Sequence[Mapping[str, Any]],
+        arguments: Mapping[str, Any],
+        poll: Callable[[float | None], None],
+    ) -> Iterator[Any]:
+        for part in parts:
+            poll(None)
+            yield call_for_part(stage, part, arguments)
 
     def close(self) -> None:
         """Nothing runs."""

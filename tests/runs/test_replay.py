@@ -9,7 +9,7 @@ import orjson
 
 from conftest import Service
 from runs.support import run
-from support import add_cluster, add_collection
+from support import HDBSCAN, add_cluster, add_collection
 
 
 def replay(service: Service, run_id: str) -> subprocess.CompletedProcess[str]:
@@ -49,3 +49,15 @@ def test_a_run_is_replayed_until_its_data_changes(run_service: Callable[..., Ser
             "cluster_id"
         ]
         assert "only a run by vectors" in replay(service, run(client, by_value)["additional_data"]["run_id"]).stderr
+
+
+def test_a_run_on_a_sample_is_replayed_on_the_same(run_service: Callable[..., Service]) -> None:
+    service = run_service()
+    reduction = {"method": "pca", "n_components": 2}
+    with service.client() as client:
+        add_collection(client)
+        config = {**HDBSCAN, "sample_size": 40, "dimensionality_reduction": reduction}
+        run_id = run(client, add_cluster(client, vector_config=config)["cluster_id"])["additional_data"]["run_id"]
+    same = replay(service, run_id)
+    assert (same.returncode, same.stdout) == (0, f"{run_id}: 60 documents, 3 groups: the labels are the same\n")
+    assert not list((service.data_dir / "scratch").iterdir())

@@ -1,6 +1,7 @@
 """Vectors in Lance: appended by many at once, read by key, deleted, compacted."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import lance
@@ -50,3 +51,35 @@ def test_compaction_puts_small_files_together(tmp_path: Path) -> None:
     dataset = lance.dataset(str(next(tmp_path.glob("*/*/*.lance"))))
     assert len(dataset.get_fragments()) == 1
     assert store.read(SPACE, np.arange(3 * FRAGMENTS))[:, 0].tolist() == list(range(3 * FRAGMENTS))
+
+
+def test_a_row_is_written_anew_a_few_times_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coterie.store.vectors.SIZES", (30, 300, 3_000))
+    monkeypatch.setattr("coterie.store.vectors.FRAGMENTS", 4)
+    store = VectorStore(FolderStorage(tmp_path))
+    seen: dict[int, int] = {}
+    for number in range(120):
+        store.append(SPACE, *rows(number * 3))
+        store.compact()
+        fragments = lance.dataset(str(next(tmp_path.glob("*/*/*.lance")))).get_fragments()
+        seen |= {fragment.fragment_id: fragment.count_rows() for fragment in fragments}
+        assert len(fragments) <= 12
+    assert store.read(SPACE, np.arange(360))[:, 0].tolist() == list(range(360))
+    assert sum(seen.values()) < 6 * 360  # of all at once, each time: 15
+
+
+def test_what_is_pinned_stays_readable_until_no_one_uses_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coterie.store.vectors.VERSIONS_KEPT", timedelta(0))
+    store = VectorStore(FolderStorage(tmp_path))
+    store.append(SPACE, *rows(0))
+    pinned = store.snapshot(SPACE, "run_1")
+    assert pinned is not None
+    for number in range(1, FRAGMENTS + 2):
+        store.append(SPACE, *rows(number * 3))
+    store.delete(SPACE, np.array([1]))
+    store.compact({"run_1"})
+    assert lance.dataset(pinned.uri, version=pinned.version).to_table()["key"].to_pylist() == [0, 1, 2]
+    store.compact()  # its run has ended without letting go of it
+    with pytest.raises(ValueError, match="not found"):
+        lance.dataset(pinned.uri, version=pinned.version)
+    assert len(store.read(SPACE, np.arange(2, 3 * FRAGMENTS))) == 3 * FRAGMENTS - 2

@@ -1,6 +1,6 @@
 """What a job asks of whatever runs its stages."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 Poll = Callable[[float | None], None]
@@ -12,9 +12,12 @@ class StageError(Exception):
     """A stage refused its input or failed; `message` is fit for the user, `code` is stable."""
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(code, message)
         self.code = code
         self.message = message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class Executor(Protocol):
@@ -23,6 +26,14 @@ class Executor(Protocol):
 
     def run(self, stage: str, arguments: Mapping[str, Any], poll: Poll) -> Any:
         """The stage's result. Raises StageError, or whatever `poll` raised after the stage was stopped."""
+        ...
+
+    def map(
+        self, stage: str, parts: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any], poll: Poll
+    ) -> Iterator[Any]:
+        """The results of a stage over parts, in their order: it is given those of a part beside the `arguments` common
+        to all, and may have been moved to another machine, so that arrays pass by value and files do not exist. It
+        may run more than once for a part, and shall give the same each time. Raises as `run` does."""
         ...
 
     def close(self) -> None:

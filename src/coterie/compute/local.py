@@ -3,18 +3,20 @@
 A child that is killed for its memory ends one stage, not the worker. A child whose parent is gone ends itself.
 """
 
-import importlib
 import logging
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from coterie.compute.executor import Poll, StageError
 from coterie.compute.peak import peak_bytes, restart_peak
+from coterie.compute.stage import call, call_for_part
 from coterie.kit import metrics, telemetry
 from coterie.kit.telemetry import Telemetry
 
@@ -36,15 +38,22 @@ class LocalExecutor:
         self._closing = False
 
     def run(self, stage: str, arguments: Mapping[str, Any], poll: Poll) -> Any:
-        child = self._take()
-        try:
-            result = child.call(stage, arguments, poll)
-        except BaseException:
-            self._stay_if_closing()
-            self._discard(child)
-            raise
-        self._give_back(child)
+        with self._child() as child:
+            result = child.call("run", stage, arguments, poll)
         return _unwrap(result)
+
+    def map(
+        self, stage: str, parts: Sequence[Mapping[str, Any]], arguments: Mapping[str, Any], poll: Poll
+    ) -> Iterator[Any]:
+        """One part after the other, in one child: a stage uses every processor by itself."""
+        with self._child() as child:
+            result = child.call("common", stage, arguments, poll)
+            for number, part in enumerate(parts):
+                result = child.call("part", stage, part, partial(_poll_share, poll, number / len(parts)))
+                if result[0] == "error":
+                    break
+                yield result[1]
+        _unwrap(result)
 
     def close(self) -> None:
         """Kill every child. The process must end next: what waits in `run` then waits for ever."""
@@ -59,6 +68,18 @@ class LocalExecutor:
         # be recorded as the step's result. The process ends while the job waits here, and another one repeats the step.
         if self._closing:
             threading.Event().wait()
+
+    @contextmanager
+    def _child(self) -> Iterator["_Child"]:
+        """A child for as long as nothing goes wrong with it."""
+        child = self._take()
+        try:
+            yield child
+        except BaseException:
+            self._stay_if_closing()
+            self._discard(child)
+            raise
+        self._give_back(child)
 
     def _take(self) -> "_Child":
         self._stay_if_closing()
@@ -96,20 +117,21 @@ class _Child:
         """Whether the process can take a call: one that waited may have been killed for its memory."""
         return self._process.is_alive()
 
-    def call(self, stage: str, arguments: Mapping[str, Any], poll: Poll) -> tuple[str, Any]:
-        """The child's last message: ("result", value) or ("error", (code, message))."""
+    def call(self, kind: str, stage: str, arguments: Mapping[str, Any], poll: Poll) -> tuple[str, Any]:
+        """The child's last message: ("result", value) or ("error", (code, message)). It is to "run" a stage, to keep
+        the arguments that are "common" to parts, or to run it for a "part"."""
         share: float | None = None
-        self._send(stage, arguments)
+        self._send(kind, stage, arguments)
         while True:
             ready = wait([self._pipe, self._process.sentinel], timeout=POLL_SECONDS)
             if self._pipe in ready:
-                kind, value = self._receive()
-                if kind == "peak":
+                answer, value = self._receive()
+                if answer == "peak":
                     metrics.stage_peak_bytes.labels(stage.rpartition(":")[2]).observe(value)
-                elif kind == "progress":
+                elif answer == "progress":
                     share = value
                 else:
-                    return kind, value
+                    return answer, value
             elif ready:
                 raise self._death()
             poll(share)
@@ -124,9 +146,9 @@ class _Child:
         self.end()
         self._pipe.close()
 
-    def _send(self, stage: str, arguments: Mapping[str, Any]) -> None:
+    def _send(self, kind: str, stage: str, arguments: Mapping[str, Any]) -> None:
         try:
-            self._pipe.send((stage, dict(arguments), telemetry.origin()))
+            self._pipe.send((kind, stage, dict(arguments), telemetry.origin()))
         except (BrokenPipeError, OSError) as error:
             raise self._death() from error
 
@@ -156,6 +178,10 @@ def _unwrap(message: tuple[str, Any]) -> Any:
     return value
 
 
+def _poll_share(poll: Poll, share: float, _: float | None) -> None:
+    poll(share)
+
+
 def serve_stages(pipe: Connection, told: Telemetry | None) -> None:
     """The child's life: take a call, run it, answer, until the parent is gone. It logs and traces as it is told."""
     if told is not None:
@@ -163,37 +189,34 @@ def serve_stages(pipe: Connection, told: Telemetry | None) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all: the worker says what ends, and how
     os.nice(NICENESS)
+    common: dict[str, Any] = {}
     while True:
         try:
-            stage, arguments, origin = pipe.recv()
+            kind, stage, arguments, origin = pipe.recv()
         except EOFError:
             return
+        if kind == "common":
+            common = arguments
+            pipe.send(("result", None))
+            continue
         restart_peak()
         with telemetry.continued(origin, f"stage {stage.rpartition(':')[2]}") as span:
-            kind, value = _run(stage, arguments, pipe)
-            log.debug("stage %s: %s", stage, kind)
-            if kind == "error":
-                span.fail(value[0])
+            try:
+                if kind == "part":
+                    answer = "result", call_for_part(stage, arguments, common)
+                else:
+                    answer = "result", call(stage, partial(_report, pipe), arguments)
+            except StageError as error:
+                span.fail(error.code)
+                answer = "error", (error.code, error.message)
+            log.debug("stage %s: %s", stage, answer[0])
         if (peak := peak_bytes()) is not None:
             pipe.send(("peak", peak))
-        pipe.send((kind, value))
+        pipe.send(answer)
 
 
-def _run(stage: str, arguments: dict[str, Any], pipe: Connection) -> tuple[str, Any]:
-    module, _, name = stage.partition(":")
-    function = getattr(importlib.import_module(module), name)
-    try:
-        return "result", function(lambda share: pipe.send(("progress", share)), **arguments)
-    except StageError as error:
-        return "error", (error.code, error.message)
-    except MemoryError:
-        return "error", ("out_of_memory", "not enough memory for this computation: set a sample_size")
-    except Exception as error:
-        log.exception("stage %s failed", stage)
-        return "error", (
-            "internal",
-            f"the computation failed ({type(error).__name__}); the worker's log says more",
-        )
+def _report(pipe: Connection, share: float) -> None:
+    pipe.send(("progress", share))
 
 
 def _end_with_parent() -> None:

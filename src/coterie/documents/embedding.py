@@ -4,11 +4,9 @@ Each chunk is a step, which `making` describes. A document that is written meanw
 it; the job ends in a transaction that finds the list empty.
 """
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -35,7 +33,7 @@ class Embedding:
         collection_id = payload["collection_id"]
         job = replace(job, about=lambda tx: _check_collection(tx, collection_id))
         whole = job.step("gather", lambda: self._gather(job, payload), share=0.0)
-        maker = Maker(self.services, tenant, job, collection_id, self._scratch(collection_id))
+        maker = Maker(self.services, tenant, job, collection_id)
         done, after, counts = 0, "", None
         while counts is None:
             begin, end = (min(0.01 + 0.98 * part / max(whole, 1), 0.99) for part in (done, done + CHUNK))
@@ -48,10 +46,6 @@ class Embedding:
 
     def ended(self, tx: Connection, payload: Mapping[str, Any], status: str, error: str | None) -> None:
         """What was made stays, and what waits goes on waiting."""
-        shutil.rmtree(self._scratch(payload["collection_id"]), ignore_errors=True)
-
-    def _scratch(self, collection_id: str) -> Path:
-        return self.services.settings.scratch_dir / f"embed-{collection_id}"
 
     def _gather(self, job: Job, payload: Mapping[str, Any]) -> int:
         """Put every document on the list if all are wanted, once; how many there are on it."""
@@ -75,7 +69,6 @@ class Embedding:
             if count_waiting(tx, collection_id):
                 return None
         job.executor.run("coterie.features.stages:release", {}, lambda share: None)
-        shutil.rmtree(self._scratch(collection_id), ignore_errors=True)
         counts: dict[str, Any] = {}
         with self.services.db.write() as tx:
             if count_waiting(tx, collection_id):

@@ -7,8 +7,6 @@ them: a chunk that is repeated finds its documents gone from the list, and none 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -34,6 +32,9 @@ from coterie.store.vectors import Matrix, Space
 CHUNK = 2_000
 """Documents of a step."""
 
+PART = 250
+"""Inputs that a model is given at once; of a step there are enough for a few processes."""
+
 MAX_ERRORS = 100
 """Errors that a task shows; all are counted."""
 
@@ -52,13 +53,12 @@ class Made:
 
 @dataclass(frozen=True)
 class Maker:
-    """Makes the vectors of one collection, within a job and a scratch folder of its own."""
+    """Makes the vectors of one collection, within a job."""
 
     services: Services
     tenant: Tenant
     job: Job
     collection_id: str
-    folder: Path
 
     def do(self, after: str, begin: float, end: float) -> list[Any]:
         """Make those of the next documents on the list, whose ids are greater than `after`; how many there were, and
@@ -99,12 +99,12 @@ class Maker:
         vectors = np.zeros((len(known) + len(new), model.manifest.dimensions), np.float32)
         if matrix is not None:
             vectors[: len(known)] = matrix
-        failed: dict[str, str] = {}
+        failed: dict[int, str] = {}
         if new:
             inputs = [contents.inputs[digest] for digest in new]
             failed = self._compute(mapping, model, inputs, vectors[len(known) :], begin, end)
         place = {digest: at for at, digest in enumerate([*known, *new])}
-        faults = {new[int(at)]: message for at, message in failed.items()}
+        faults = {new[at]: message for at, message in failed.items()}
         rows, digests, unseen = [], [], set(new)
         for row, digest in zip(contents.rows, contents.digests, strict=True):
             if digest in faults:
@@ -118,29 +118,23 @@ class Maker:
 
     def _compute(
         self, mapping: FieldMapping, model: Model, inputs: Sequence[str], out: Matrix, begin: float, end: float
-    ) -> dict[str, str]:
-        """The vectors of inputs (n) to `out` (n, d); by position why some have none.
-
-        They pass through a folder of this attempt alone: a worker that was taken for dead may have left a child that
-        still writes. As it comes and goes, the job's own folder never looks like what a crash left behind.
-        """
-        settings = self.services.settings
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as attempt:
-            (Path(attempt) / "inputs.json").write_bytes(orjson.dumps(inputs))
-            images = {"hosts": hosts_of(settings.image_hosts), "private_addresses": settings.image_private_addresses}
-            arguments = {
-                "folder": attempt,
-                "models": str(settings.models_path),
-                "name": mapping.name,
-                "fingerprint": model.fingerprint,
-                "kind": mapping.kind,
-                "images": images,
-            }
-            failed: dict[str, str] = self.job.compute(
-                "embed", "coterie.features.stages:embed", arguments, begin=begin, end=end
-            )()
-            out[:] = np.load(Path(attempt) / "vectors.npy")
+    ) -> dict[int, str]:
+        """The vectors of inputs (n) to `out` (n, d); by position why some have none."""
+        settings, starts = self.services.settings, range(0, len(inputs), PART)
+        arguments = {
+            "models": str(settings.models_path.resolve()),
+            "name": mapping.name,
+            "fingerprint": model.fingerprint,
+            "kind": mapping.kind,
+            "images": {"hosts": hosts_of(settings.image_hosts), "private_addresses": settings.image_private_addresses},
+        }
+        parts = [{"inputs": inputs[start : start + PART]} for start in starts]
+        poll = self.job.polling("embed", begin, end)
+        results = self.job.executor.map("coterie.features.stages:embed", parts, arguments, poll)
+        failed: dict[int, str] = {}
+        for start, (vectors, faults) in zip(starts, results, strict=True):
+            out[start : start + len(vectors)] = vectors
+            failed |= {start + at: message for at, message in faults.items()}
         documents_embedded.inc(len(inputs) - len(failed))
         return failed
 

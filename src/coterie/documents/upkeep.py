@@ -15,9 +15,10 @@ from sqlalchemy import delete, select
 from coterie.api.context import Services
 from coterie.documents.collections import delete_documents
 from coterie.documents.payload_indexes import fill
+from coterie.jobs import queue
 from coterie.kit.clock import iso
 from coterie.store.hold import is_held
-from coterie.store.tables import collections, documents, paths, retired_vectors
+from coterie.store.tables import collections, documents, paths, retired_vectors, runs
 from coterie.store.vectors import Space
 
 log = logging.getLogger("coterie.documents")
@@ -40,7 +41,9 @@ def upkeep(services: Services) -> None:
     delete_orphans(services)
     finish_indexes(services)
     sweep_folders(services)
-    services.vectors.compact()
+    with services.db.read() as tx:
+        under_way = set(tx.scalars(select(runs.c.id).where(runs.c.status.in_(queue.OPEN))))
+    services.vectors.compact(under_way)
 
 
 def delete_retired(services: Services, grace: timedelta = GRACE) -> None:

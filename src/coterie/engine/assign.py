@@ -1,23 +1,29 @@
 """Rows that were not in the sample find their groups.
 
 Partitions (k-means): the nearest centroid. Densities (HDBSCAN): the label of the nearest sampled row, unless it is
-farther than the group's own rows are from each other; noise stays noise.
+farther than the group's own rows are from each other; noise stays noise. Mixtures: the likeliest component. The rule
+is a few arrays, so that rows can be placed on any machine.
 
 Rows that came after the fit find the group of the nearest centroid, if they are not too far from it; those that fit
 nowhere may be groups of their own, if they are as dense and as tight as groups are.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from coterie.engine.arrays import NOISE, Labels, Matrix, drawn, unit_rows
-from coterie.engine.classical import dbscan
-from coterie.engine.describe import QUANTILES, describe, quantiles
+from coterie.engine.classical import Fitted, dbscan, likeliest
+from coterie.engine.describe import QUANTILES, centroids_of, describe, quantiles
 from coterie.engine.nearest import distances_to, nearest
 from coterie.engine.neighbours import exact_neighbours
-from coterie.engine.specs import DBSCANParams
+from coterie.engine.specs import DBSCANParams, HDBSCANParams, OPTICSParams, Params
+
+Rule = Mapping[str, NDArray[Any]]
+"""The arrays by which rows are placed."""
 
 REACH_QUANTILE = 0.99
 """A row joins a group within the distance that this share of the group's rows keep to their nearest fellow."""
@@ -97,17 +103,31 @@ def propose(rows: Matrix, radii: NDArray[np.float64], least: int, *, seed: int) 
     return names[labels]
 
 
-def by_centroid(rows: Matrix, centroids: Matrix) -> Labels:
-    """The nearest centroid's label of each row."""
-    return nearest(rows, centroids)
+def rule_of(sample: Matrix, fitted: Fitted, spec: Params) -> Rule:
+    """The rule by which rows find the groups of a fit on a `sample` (m, d)."""
+    if fitted.mixture is not None:
+        return fitted.mixture
+    if isinstance(spec, HDBSCANParams | DBSCANParams | OPTICSParams):
+        return {"sample": sample, "labels": fitted.labels, "reach": reaches(sample, fitted.labels)}
+    return {"centroids": centroids_of(sample, fitted.labels)}
 
 
-def by_density(rows: Matrix, sample: Matrix, labels: Labels) -> Labels:
+def by_rule(rows: Matrix, rule: Rule) -> Labels:
+    """The label of each of `rows` (n, d)."""
+    if "sample" in rule:
+        return _by_density(rows, rule["sample"], rule["labels"], rule["reach"])
+    if "centroids" not in rule:
+        return likeliest(rows, rule)
+    if len(rule["centroids"]) == 0:
+        return np.full(len(rows), NOISE, np.int32)
+    return nearest(rows, rule["centroids"])
+
+
+def _by_density(rows: Matrix, sample: Matrix, labels: Labels, reach: NDArray[np.float64]) -> Labels:
     """The label of each row's nearest sampled row within that group's reach, else noise."""
     closest = nearest(rows, sample)
     distance = distances_to(rows, sample, closest)
     assigned = labels[closest]
-    reach = reaches(sample, labels)
     grouped = assigned != NOISE
     too_far = np.zeros(len(rows), bool)
     too_far[grouped] = distance[grouped] > reach[assigned[grouped]]

@@ -4,7 +4,7 @@ All run with one BLAS thread: sums in another order would give other labels now 
 the same labels on every machine. Those that compare all pairs are bounded in rows (`engine.memory`).
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,13 +37,13 @@ BANDWIDTH_ROWS = 1_000
 
 
 class Fitted(NamedTuple):
-    """Labels (n) int32 with -1 for noise, the strength of each membership (n) in 0..1; how rows that were not in the
-    fit are assigned, where the model itself can tell; and of a tree of densities how long each group lasts (k), 0..1,
-    and the distances at which groups part (k, k)."""
+    """Labels (n) int32 with -1 for noise, the strength of each membership (n) in 0..1; of a mixture its parameters, by
+    which `likeliest` assigns rows that were not in the fit; and of a tree of densities how long each group lasts (k),
+    0..1, and the distances at which groups part (k, k)."""
 
     labels: Labels
     probabilities: NDArray[np.float32]
-    predict: Callable[[Matrix], Labels] | None = None
+    mixture: Mapping[str, NDArray[Any]] | None = None
     stability: NDArray[np.float64] | None = None
     parting: NDArray[np.float64] | None = None
 
@@ -174,11 +174,6 @@ def gaussian_mixture(matrix: Matrix, spec: GaussianMixtureParams) -> Fitted:
         random_state=_seed(spec.random_state),
     )
 
-    def predict(rows: Matrix) -> Labels:
-        with threadpool_limits(1):
-            labels: Labels = model.predict(rows.astype(np.float64)).astype(np.int32)
-        return labels
-
     with threadpool_limits(1):
         try:
             shares = model.fit(matrix.astype(np.float64)).predict_proba(matrix.astype(np.float64))
@@ -188,7 +183,23 @@ def gaussian_mixture(matrix: Matrix, spec: GaussianMixtureParams) -> Fitted:
                 "the mixture has no solution on these vectors: raise 'reg_covar', lower 'n_components', use the "
                 f"covariance_type 'diag', or mend the starting values ({_short(error)})",
             ) from error
-    return Fitted(shares.argmax(axis=1).astype(np.int32), shares.max(axis=1).astype(np.float32), predict)
+    mixture = {
+        "weights": model.weights_,
+        "means": model.means_,
+        "precisions_cholesky": model.precisions_cholesky_,
+        "covariance_type": np.array(spec.covariance_type),
+    }
+    return Fitted(shares.argmax(axis=1).astype(np.int32), shares.max(axis=1).astype(np.float32), mixture)
+
+
+def likeliest(rows: Matrix, mixture: Mapping[str, NDArray[Any]]) -> Labels:
+    """The likeliest component of each of `rows` (n, d) in a mixture that was fitted before."""
+    model = GaussianMixture(len(mixture["weights"]), covariance_type=str(mixture["covariance_type"]))
+    for name in ("weights", "means", "precisions_cholesky"):
+        setattr(model, f"{name}_", mixture[name])
+    with threadpool_limits(1):
+        labels: Labels = model.predict(rows.astype(np.float64)).astype(np.int32)
+    return labels
 
 
 def _labels(model: Any, matrix: Matrix, advice: str = "") -> Labels:

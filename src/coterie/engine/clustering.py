@@ -8,10 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from coterie.engine import classical
 from coterie.engine.arrays import NOISE, Labels, Matrix, as_matrix, drawn, unit_rows
-from coterie.engine.assign import by_centroid, by_density
+from coterie.engine.assign import by_rule, rule_of
 from coterie.engine.classical import Fitted
 from coterie.engine.coverage import within_budget
-from coterie.engine.describe import centroids_of
 from coterie.engine.hdbscan import hdbscan
 from coterie.engine.hierarchy import MOST_GROUPS, partings
 from coterie.engine.kmeans import kmeans
@@ -84,16 +83,31 @@ def cluster(
     matrix = as_matrix(vectors)
     sampled = _sample(len(matrix), sample_size, seed)
     rows = matrix if sampled.all() else matrix[sampled]
-    fitted = _fit(rows, spec, seed, hierarchical)
+    fitted = fit(rows, spec, seed=seed, hierarchical=hierarchical)
     labels = np.full(len(matrix), NOISE, np.int32)
-    probabilities = np.ones(len(matrix), np.float32)
-    labels[sampled], probabilities[sampled] = fitted.labels, fitted.probabilities
+    labels[sampled] = fitted.labels
     if len(rows) < len(matrix):
-        labels[~sampled] = _assign(_space(matrix[~sampled], spec), _space(rows, spec), fitted, spec)
-    probabilities[labels == NOISE] = 0.0
+        labels[~sampled] = by_rule(compared(matrix[~sampled], spec), rule_of(compared(rows, spec), fitted, spec))
     reassigned = np.zeros(len(matrix), bool)
     if max_noise_ratio is not None:
-        labels, reassigned = within_budget(_space(matrix, spec), labels, max_noise_ratio, seed=seed)
+        labels, reassigned = within_budget(compared(matrix, spec), labels, max_noise_ratio, seed=seed)
+    return settled(fitted, spec, labels, sampled, reassigned, hierarchical=hierarchical)
+
+
+def settled(
+    fitted: Fitted,
+    spec: Params,
+    labels: Labels,
+    sampled: NDArray[np.bool_],
+    reassigned: NDArray[np.bool_],
+    *,
+    hierarchical: bool = False,
+) -> Clustering:
+    """The clustering of all rows, given the fit on those that were `sampled` (n), the `labels` (n) that all have come
+    to have by its numbers, and which of them were `reassigned` (n)."""
+    probabilities = np.ones(len(labels), np.float32)
+    probabilities[sampled] = fitted.probabilities
+    probabilities[(labels == NOISE) | reassigned] = 0.0
     own, labels = labels, by_size(labels)
     stability, parting = fitted.stability, fitted.parting
     renamed = _first_names(own, labels)
@@ -128,12 +142,13 @@ def _sample(rows: int, size: int | None, seed: int) -> NDArray[np.bool_]:
     return chosen
 
 
-def _space(rows: Matrix, spec: Params) -> Matrix:
+def compared(rows: Matrix, spec: Params) -> Matrix:
     """The rows as the algorithm compares them."""
     return unit_rows(rows) if by_cosine(spec) else rows
 
 
-def _fit(rows: Matrix, spec: Params, seed: int, hierarchical: bool) -> Fitted:
+def fit(rows: Matrix, spec: Params, *, seed: int, hierarchical: bool = False) -> Fitted:
+    """Cluster `rows` (n, d) as they are, by the algorithm's own numbers. Raises EngineError."""
     match spec:
         case KMeansParams():
             return Fitted(kmeans(rows, spec), np.ones(len(rows), np.float32))
@@ -157,15 +172,6 @@ def _fit(rows: Matrix, spec: Params, seed: int, hierarchical: bool) -> Fitted:
             return classical.optics(rows, spec)
         case _:
             assert_never(spec)
-
-
-def _assign(rest: Matrix, sample: Matrix, fitted: Fitted, spec: Params) -> Labels:
-    if fitted.predict is not None:
-        return fitted.predict(rest)
-    if isinstance(spec, HDBSCANParams | DBSCANParams | OPTICSParams):
-        return by_density(rest, sample, fitted.labels)
-    centroids = centroids_of(sample, fitted.labels)
-    return by_centroid(rest, centroids) if len(centroids) else np.full(len(rest), NOISE, np.int32)
 
 
 def _advice(labels: Labels, spec: Params, hierarchical: bool) -> list[Advice]:

@@ -26,9 +26,16 @@ class Description:
 def describe(matrix: Matrix, labels: Labels, *, representatives: int = 10) -> Description:
     """Describe the groups of `matrix` (n, d) by `labels` (n), numbered from 0."""
     centroids = centroids_of(matrix, labels)
-    sizes = np.bincount(labels[labels != NOISE], minlength=len(centroids))
-    distances = _distances(matrix, labels, centroids)
+    distances = distances_from(centroids, matrix, labels)
+    return described(centroids, labels, distances, representatives=representatives)
+
+
+def described(
+    centroids: Matrix, labels: Labels, distances: NDArray[np.float32], *, representatives: int = 10
+) -> Description:
+    """The same where the `centroids` (k, d) and the `distances` (n) from them are known already."""
     grouped = labels != NOISE
+    sizes = np.bincount(labels[grouped], minlength=len(centroids))
     squares = np.bincount(labels[grouped], distances[grouped].astype(np.float64) ** 2, minlength=len(centroids))
     return Description(
         centroids, sizes, squares / np.maximum(sizes, 1), distances, _nearest(labels, distances, representatives)
@@ -38,6 +45,16 @@ def describe(matrix: Matrix, labels: Labels, *, representatives: int = 10) -> De
 def centroids_of(matrix: Matrix, labels: Labels) -> Matrix:
     """The mean of each group's rows, (k, d) float32, summed in double precision."""
     groups = int(labels.max(initial=NOISE)) + 1
+    return means(sums_of(matrix, labels, groups), np.bincount(labels[labels != NOISE], minlength=groups))
+
+
+def means(sums: NDArray[np.float64], sizes: NDArray[np.int64]) -> Matrix:
+    """Centroids (k, d) of groups whose rows have these `sums` (k, d); zeros where there is no row."""
+    return (sums / np.maximum(sizes, 1)[:, None]).astype(np.float32)
+
+
+def sums_of(matrix: Matrix, labels: Labels, groups: int) -> NDArray[np.float64]:
+    """The sum of each group's rows, (k, d)."""
     sums = np.zeros((groups, matrix.shape[1]))
     for start in range(0, len(matrix), BLOCK):
         block, of = matrix[start : start + BLOCK], labels[start : start + BLOCK]
@@ -46,8 +63,7 @@ def centroids_of(matrix: Matrix, labels: Labels) -> Matrix:
         present, first = np.unique(of[order], return_index=True)
         if len(present):
             sums[present] += np.add.reduceat(block[order].astype(np.float64), first, axis=0)
-    sizes = np.bincount(labels[labels != NOISE], minlength=groups)
-    return (sums / np.maximum(sizes, 1)[:, None]).astype(np.float32)
+    return sums
 
 
 QUANTILES = np.linspace(0, 1, 21)
@@ -66,7 +82,8 @@ def quantiles(labels: Labels, distances: NDArray[np.float32], groups: int) -> ND
     return found
 
 
-def _distances(matrix: Matrix, labels: Labels, centroids: Matrix) -> NDArray[np.float32]:
+def distances_from(centroids: Matrix, matrix: Matrix, labels: Labels) -> NDArray[np.float32]:
+    """How far each row of `matrix` (n, d) is from its group's centroid, or noise from the nearest; 0 without groups."""
     distances = np.zeros(len(matrix), np.float32)
     if len(centroids) == 0:
         return distances

@@ -6,7 +6,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from coterie.engine.arrays import Labels, Matrix, check_enough, drawn
-from coterie.engine.describe import centroids_of
+from coterie.engine.describe import centroids_of, means
 from coterie.engine.kernels.search import add_rows
 from coterie.engine.nearest import nearest
 from coterie.engine.projection import principal_components
@@ -60,17 +60,25 @@ def plain_kmeans(matrix: Matrix, spec: KMeansParams, groups: int, seed: int) -> 
 def lloyd(matrix: Matrix, centres: Matrix, *, most: int, tolerance: float) -> Labels:
     """Labels (n) after at most so many rounds from `centres` (k, d), or as soon as these move, in sum of squares, by
     less than `tolerance` times the mean variance of a dimension. A group that loses its last row stays where it is."""
-    still = tolerance * float(np.var(matrix[drawn(len(matrix), STARTS, 0)], axis=0).mean())
+    least = least_move(matrix, tolerance)
     labels = nearest(matrix, centres)
     for _ in range(most - 1):
-        sums, sizes = _sums(matrix, labels, len(centres))
-        moved = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], centres).astype(np.float32)
-        done = float(((moved - centres) ** 2).sum()) <= still
-        centres = moved
+        before_move, centres = centres, moved(centres, *_sums(matrix, labels, len(centres)))
+        done = float(((centres - before_move) ** 2).sum()) <= least
         before, labels = labels, nearest(matrix, centres)
         if done or (before == labels).all():
             break
     return labels
+
+
+def least_move(matrix: Matrix, tolerance: float) -> float:
+    """How far, in sum of squares, centres must move for another round to be worth it."""
+    return tolerance * float(np.var(matrix[drawn(len(matrix), STARTS, 0)], axis=0).mean())
+
+
+def moved(centres: Matrix, sums: NDArray[np.float64], sizes: NDArray[np.int64]) -> Matrix:
+    """The centres (k, d) of groups with these `sums` (k, d) and `sizes` (k); where one is empty, as it was."""
+    return np.where(sizes[:, None] > 0, means(sums, sizes), centres)
 
 
 def _sums(matrix: Matrix, labels: Labels, groups: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

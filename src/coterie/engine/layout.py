@@ -50,10 +50,10 @@ def among(matrix: Matrix, chosen: NDArray[np.int64], places: NDArray[np.float32]
     return placed
 
 
-def beside(matrix: Matrix, landmarks: Matrix, places: NDArray[np.float32]) -> NDArray[np.float32]:
+def beside(matrix: Matrix, landmarks: Matrix, places: NDArray[np.float32], *, seed: int = 0) -> NDArray[np.float32]:
     """Places for rows of `matrix` (n, d) that are not on the map, amid the nearest of its `landmarks` (m, d), which
     stand at `places` (m, p)."""
-    found = neighbours_among(matrix, landmarks, min(SUPPORT, len(landmarks)), seed=0)
+    found = neighbours_among(matrix, landmarks, min(SUPPORT, len(landmarks)), seed=seed)
     return _amid(found, places)
 
 

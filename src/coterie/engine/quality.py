@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.special import logsumexp
-from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, pairwise_distances, silhouette_score
+from sklearn.metrics import pairwise_distances, silhouette_score
 
 from coterie.engine.arrays import NOISE, Labels, Matrix, drawn
+from coterie.engine.describe import Description, describe
 from coterie.engine.specs import DEFAULT_SEED
 
 SILHOUETTE_ROWS = 10_000
@@ -25,27 +26,79 @@ def quality(
     them `silhouette_score` (Rousseeuw 1987; cosine distance if `cosine`), `davies_bouldin_score` (1979) and
     `calinski_harabasz_score` (1974), with `silhouette_sample_size`, the rows that it was computed on; for density
     methods `dbcv_score` (Moulavi and others 2014) and its `dbcv_sample_size`."""
+    rows = looked_at(labels, density=density, seed=seed)
+    found = describe(matrix, labels)
+    return measure(found, labels, rows, matrix[rows], cosine=cosine, density=density, seed=seed)
+
+
+def looked_at(labels: Labels, *, density: bool, seed: int) -> NDArray[np.int64]:
+    """The rows whose vectors the measures take, rising; of all others the description of the groups is enough."""
+    chosen = _for_silhouette(labels, seed)
+    return np.union1d(chosen, _for_densities(labels, seed)) if density else chosen
+
+
+def measure(
+    found: Description,
+    labels: Labels,
+    rows: NDArray[np.int64],
+    vectors: Matrix,
+    *,
+    cosine: bool,
+    density: bool,
+    seed: int,
+) -> dict[str, float]:
+    """The same where the groups are described already; of the `rows` looked at (m), the `vectors` (m, d)."""
     grouped = labels != NOISE
-    measures = {"noise_ratio": float(1 - grouped.mean())}
-    of = labels[grouped]
-    groups = len(np.unique(of))
-    if not 2 <= groups < len(of):
-        return measures
-    rows = matrix[grouped]
-    measures["davies_bouldin_score"] = float(davies_bouldin_score(rows, of))
-    measures["calinski_harabasz_score"] = float(calinski_harabasz_score(rows, of))
-    chosen = drawn(len(of), SILHOUETTE_ROWS, seed)
-    if 2 <= len(np.unique(of[chosen])) < len(chosen):
+    measured = {"noise_ratio": float(1 - grouped.mean())}
+    if not 2 <= int((found.sizes > 0).sum()) < int(grouped.sum()):
+        return measured
+    measured["davies_bouldin_score"] = _davies_bouldin(found, labels)
+    measured["calinski_harabasz_score"] = _calinski_harabasz(found)
+    chosen = _for_silhouette(labels, seed)
+    if 2 <= len(np.unique(labels[chosen])) < len(chosen):
         metric = "cosine" if cosine else "euclidean"
-        measures["silhouette_score"] = float(silhouette_score(rows[chosen], of[chosen], metric=metric))
-        measures["silhouette_sample_size"] = float(len(chosen))
+        own = vectors[np.searchsorted(rows, chosen)]
+        measured["silhouette_score"] = float(silhouette_score(own, labels[chosen], metric=metric))
+        measured["silhouette_sample_size"] = float(len(chosen))
     if density:
-        chosen = drawn(len(labels), DENSITY_ROWS, seed)
-        score = dbcv(matrix[chosen], labels[chosen])
+        chosen = _for_densities(labels, seed)
+        score = dbcv(vectors[np.searchsorted(rows, chosen)], labels[chosen])
         if score is not None:
-            measures["dbcv_score"] = score
-            measures["dbcv_sample_size"] = float(len(chosen))
-    return {name: value for name, value in measures.items() if np.isfinite(value)}
+            measured["dbcv_score"] = score
+            measured["dbcv_sample_size"] = float(len(chosen))
+    return {name: value for name, value in measured.items() if np.isfinite(value)}
+
+
+def _for_silhouette(labels: Labels, seed: int) -> NDArray[np.int64]:
+    grouped = np.flatnonzero(labels != NOISE)
+    return grouped[drawn(len(grouped), SILHOUETTE_ROWS, seed)]
+
+
+def _for_densities(labels: Labels, seed: int) -> NDArray[np.int64]:
+    return drawn(len(labels), DENSITY_ROWS, seed)
+
+
+def _davies_bouldin(found: Description, labels: Labels) -> float:
+    """The mean over groups of the worst ratio of two groups' mean distances from their centroids to that between
+    these."""
+    grouped = labels != NOISE
+    sums = np.bincount(labels[grouped], found.distances[grouped].astype(np.float64), minlength=len(found.sizes))
+    present = found.sizes > 0
+    inside = sums[present] / found.sizes[present]
+    between = pairwise_distances(found.centroids[present].astype(np.float64))
+    if np.allclose(inside, 0) or np.allclose(between, 0):
+        return 0.0
+    between[between == 0] = np.inf
+    return float(((inside[:, None] + inside) / between).max(axis=1).mean())
+
+
+def _calinski_harabasz(found: Description) -> float:
+    """The ratio of the spread between groups to that inside them."""
+    sizes, rows, groups = found.sizes, int(found.sizes.sum()), int((found.sizes > 0).sum())
+    centroids = found.centroids.astype(np.float64)
+    away = ((centroids - sizes @ centroids / rows) ** 2).sum(axis=1)
+    inside = float(sizes @ found.variances)
+    return float(sizes @ away) * (rows - groups) / (inside * (groups - 1)) if inside > 0 else 1.0
 
 
 def dbcv(matrix: Matrix, labels: Labels) -> float | None:

@@ -1,5 +1,6 @@
 """Vectors in fewer dimensions, or in evener ones, before they are clustered."""
 
+from collections.abc import Mapping
 from typing import assert_never
 
 import numpy as np
@@ -8,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from coterie.engine.arrays import Matrix, drawn
 from coterie.engine.errors import EngineError
-from coterie.engine.layout import among, layout
+from coterie.engine.layout import among, beside, layout
 from coterie.engine.memory import MOST_IN_A_TREE, MOST_IN_PAIRS
 from coterie.engine.projection import Projection, principal_components, spectrum
 from coterie.engine.specs import DEFAULT_SEED, NoReduction, PCAParams, Reduction, TSNEParams, UMAPParams
@@ -30,7 +31,7 @@ def reduce(matrix: Matrix, spec: Reduction) -> Matrix:
                     f"n_components = {spec.n_components} and there are {len(matrix)} vectors of {matrix.shape[1]}: "
                     f"use at most {min(matrix.shape)}",
                 )
-            return principal_components(matrix, seed=spec.random_state, dimensions=spec.n_components).of(matrix)
+            return _components(matrix, spec).of(matrix)
         case UMAPParams():
             return layout(
                 matrix,
@@ -49,10 +50,33 @@ def whiten(matrix: Matrix, epsilon: float, *, seed: int = DEFAULT_SEED) -> Matri
     """The rows with their axes of much variance shrunk and those of little stretched: soft ZCA (Diera, Galke and Scherp
     2024). `epsilon`, in units of the mean variance of a dimension, is added to each: near 0 all axes weigh the same,
     far above 1 they weigh what they did."""
+    return whitening(matrix, epsilon, seed=seed).of(matrix)
+
+
+def whitening(matrix: Matrix, epsilon: float, *, seed: int = DEFAULT_SEED) -> Projection:
+    """The map that does so, learnt of `matrix` (n, d)."""
     centre, variances, axes = spectrum(matrix, seed=seed)
     mean = float(variances.mean()) or 1.0
     scales = 1 / np.sqrt(variances / mean + np.float32(epsilon))
-    return Projection(np.ascontiguousarray((axes * scales) @ axes.T, dtype=np.float32), centre).of(matrix)
+    return Projection(np.ascontiguousarray((axes * scales) @ axes.T, dtype=np.float32), centre)
+
+
+def transform_of(matrix: Matrix, reduced: Matrix, spec: Reduction) -> dict[str, Matrix]:
+    """The arrays by which `transform` puts other rows where `reduce` has put those of `matrix` (n, d)."""
+    if isinstance(spec, PCAParams):
+        return _components(matrix, spec)._asdict()
+    return {"landmarks": matrix, "places": reduced}
+
+
+def transform(rows: Matrix, by: Mapping[str, Matrix]) -> Matrix:
+    """`rows` (n, d) in fewer dimensions: projected, or amid the nearest rows that were placed."""
+    if "basis" in by:
+        return Projection(by["basis"], by["centre"]).of(rows)
+    return beside(rows, by["landmarks"], by["places"])
+
+
+def _components(matrix: Matrix, spec: PCAParams) -> Projection:
+    return principal_components(matrix, seed=spec.random_state, dimensions=spec.n_components)
 
 
 def _tsne(matrix: Matrix, spec: TSNEParams) -> Matrix:

@@ -8,10 +8,19 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+_bound: int | None = None
+
 
 def cores() -> int:
     """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(here, _bound or here)
+
+
+def bound(threads: int) -> None:
+    """Use no more processors than so many from now on: the others of the machine are given to others."""
+    global _bound
+    _bound = threads
 
 
 class Workers:

@@ -1,14 +1,13 @@
-"""The stage that makes vectors, done in a child process: inputs and vectors pass as files of the job's scratch folder.
+"""The stage that makes vectors, some inputs at a time, in a child process or on another machine with the same models.
 
-The child keeps the model that it used last, so that a job loads it once; `release` lets it go.
+A process keeps the model that it used last, so that a job loads it once; `release` lets it go.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 
 from coterie.compute.executor import StageError
 from coterie.features.fetching import source_of
@@ -26,14 +25,19 @@ _loaded: dict[tuple[str, str], TextEncoder | ImageEncoder] = {}
 
 
 def embed(
-    report: Report, *, folder: str, models: str, name: str, fingerprint: str, kind: str, images: dict[str, Any]
-) -> dict[str, str]:
-    """`inputs.json`, a list of n texts or images, to `vectors.npy` (n, d); by position why some have none.
+    report: Report,
+    *,
+    inputs: Sequence[str],
+    models: str,
+    name: str,
+    fingerprint: str,
+    kind: str,
+    images: dict[str, Any],
+) -> tuple[Matrix, dict[int, str]]:
+    """The vectors (n, d) of texts or images (n); by position why some have none.
 
     Raises StageError if the model cannot do it, or is no longer the one of that fingerprint.
     """
-    scratch = Path(folder)
-    inputs = orjson.loads((scratch / "inputs.json").read_bytes())
     failed: dict[int, str] = {}
     try:
         encoder = _encoder(Path(models), name, fingerprint, kind)
@@ -44,8 +48,7 @@ def embed(
     except BadModel as error:
         raise StageError("bad_model", f"extractor '{name}': {error}") from error
     failed.update(dict.fromkeys(_not_finite(vectors), NOT_FINITE))
-    np.save(scratch / "vectors.npy", vectors)
-    return {str(at): message for at, message in failed.items()}
+    return vectors, failed
 
 
 def release(report: Report) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import orjson
 from sqlalchemy import Connection, Row, select, update
 
-from coterie.compute.executor import Executor
+from coterie.compute.executor import Executor, Poll
 from coterie.jobs import queue
 from coterie.kit import metrics, tracing
 from coterie.kit.clock import Clock, iso
@@ -93,16 +93,21 @@ class Job:
     ) -> Callable[[], Any]:
         """A step's body that runs a stage in the executor, reporting between the shares `begin` and `end`."""
 
+        def run() -> Any:
+            with metrics.stage_seconds.labels(stage.rpartition(":")[2], self.kind).time():
+                return self.executor.run(stage, arguments, self.polling(name, begin, end))
+
+        return run
+
+    def polling(self, name: str, begin: float, end: float) -> Poll:
+        """What the executor is to call while it runs a stage between these shares."""
+
         def poll(done: float | None) -> None:
             self.check()
             if done is not None:
                 self.report(name, begin + (end - begin) * min(max(done, 0.0), 1.0))
 
-        def run() -> Any:
-            with metrics.stage_seconds.labels(stage.rpartition(":")[2], self.kind).time():
-                return self.executor.run(stage, arguments, poll)
-
-        return run
+        return poll
 
     def check(self) -> None:
         """Raise Canceled if someone asked for the end or the task is gone, Superseded if another worker has it,

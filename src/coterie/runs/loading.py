@@ -14,7 +14,6 @@ from coterie.compute.memory import usable
 from coterie.config import Settings
 from coterie.documents import queries as documents
 from coterie.documents.collections import spaces_of
-from coterie.documents.waiting import missing_advice
 from coterie.engine.arrays import drawn
 from coterie.engine.errors import EngineError
 from coterie.engine.memory import fit_bytes, layout_bytes, mib, preflight, reduction_bytes
@@ -23,7 +22,6 @@ from coterie.jobs.job import JobFailed, TooLittleMemory
 from coterie.kit.metrics import vectors_read
 from coterie.listing.filters import parse_filters
 from coterie.listing.tree import And, Node
-from coterie.runs.members import save_rows
 from coterie.runs.plan import Plan
 from coterie.store.tables import collections
 
@@ -56,27 +54,6 @@ def find_vectors(
             f"the collections' '{names[-1]}' vectors differ in dimension ({sizes}): cluster them one by one"
         )
     return members
-
-
-def load_vectors(services: Services, tenant: Tenant, plan: Plan, folder: Path) -> dict[str, Any]:
-    """The run's documents to `pks.npy` and `rows.json`, and their vectors to `vectors.npy` (n, d), in the order they
-    came. Raises JobFailed."""
-    members = find_vectors(services, tenant, plan.collection_ids, plan.vector_names, plan.filters)
-    total = sum(len(each.pks) for each in members)
-    check_size(services.settings, plan, total, dimensions_of(members))
-    save_vectors(services, members, folder)
-    save_rows(folder, [(each.space.collection_id, each.pks, each.ids) for each in members])
-    left_out = {each.space.collection_id: each.without for each in members}
-    with services.db.read() as tx:
-        advice = missing_advice(tx, left_out, plan.vector_names)
-    seen = {each.space.collection_id: each.last_pk for each in members}
-    return {
-        "documents": total,
-        "without_vector": sum(left_out.values()),
-        "advice": advice,
-        "feature": plan.vector_names[-1],
-        "data": {"digest": digest_of(members), "last_pks": seen},
-    }
 
 
 def until(members: Sequence[documents.Members], last_pks: Mapping[str, int]) -> list[documents.Members]:
@@ -129,33 +106,40 @@ def dimensions_of(members: Sequence[documents.Members]) -> int:
 def check_size(settings: Settings, plan: Plan, rows: int, dimensions: int) -> None:
     """Raise JobFailed, before anything is loaded, if the run would take hours, and TooLittleMemory if this worker has
     not the memory for it."""
+    check_map(settings, plan, rows, dimensions)
+    check_fit(settings, plan, rows, dimensions)
+
+
+def check_fit(settings: Settings, plan: Plan, rows: int, dimensions: int) -> None:
+    """The same, of what comes before the map."""
     spec, whole = SPECS[plan.algorithm](**plan.params), usable(settings)
     reduction = None if plan.reduction is None else REDUCTIONS[plan.reduction["method"]](**plan.reduction)
-    drawn, given = 0, dimensions
-    if reduction is None or not is_map(reduction, plan.vis_n_components):
-        copies = by_cosine(spec) + (plan.layout_stability == "transform")
-        drawn = layout_bytes(rows, dimensions, plan.vis_n_components, copies=copies)
     beside = 4 * rows * dimensions * (plan.normalize + (plan.whitening is not None))
     if reduction is not None:
         beside += 4 * rows * dimensions + reduction_bytes(rows, dimensions, reduction)
         dimensions = getattr(reduction, "n_components", dimensions)
-    needed = max(drawn, beside + fit_bytes(rows, dimensions, spec, sample_size=plan.sample_size))
     try:
-        _check_map(rows, given, drawn, whole)
         preflight(rows, dimensions, spec, sample_size=plan.sample_size, limit=whole - beside)
     except EngineError as error:
-        if error.code == "too_little_memory":
-            raise TooLittleMemory(error.message, needed) from error
-        raise JobFailed(error.message) from error
+        if error.code != "too_little_memory":
+            raise JobFailed(error.message) from error
+        needed = beside + fit_bytes(rows, dimensions, spec, sample_size=plan.sample_size)
+        raise TooLittleMemory(error.message, needed) from error
 
 
-def _check_map(rows: int, dimensions: int, needed: int, limit: int) -> None:
-    """A map has all documents, whatever was sampled for the fit."""
+def check_map(settings: Settings, plan: Plan, rows: int, dimensions: int) -> None:
+    """Raise TooLittleMemory if this worker has not the memory for a map of so many vectors."""
+    if plan.reduction is not None and is_map(
+        REDUCTIONS[plan.reduction["method"]](**plan.reduction), plan.vis_n_components
+    ):
+        return
+    copies = by_cosine(SPECS[plan.algorithm](**plan.params)) + (plan.layout_stability == "transform")
+    needed, limit = layout_bytes(rows, dimensions, plan.vis_n_components, copies=copies), usable(settings)
     if needed > limit:
-        raise EngineError(
-            "too_little_memory",
+        raise TooLittleMemory(
             f"the map of {rows:,} vectors of {dimensions} takes up to {mib(needed)} and this worker may use "
             f"{mib(limit)}: use a worker with more memory, or let filters take fewer documents",
+            needed,
         )
 
 

@@ -5,7 +5,7 @@ or ABSENT. What people merged stays merged: a group that is new, and came out of
 part of it still.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from coterie.engine.arrays import NOISE, Labels, Matrix
 from coterie.engine.clustering import by_size
-from coterie.engine.describe import Description, centroids_of
+from coterie.engine.describe import Description, means
 from coterie.engine.hierarchy import Branch
 from coterie.engine.match import MOST, Grouping, agreement, changes, match, shared
 
@@ -87,17 +87,15 @@ def load(folder: Path) -> Earlier | None:
         return Earlier(held["names"].tolist(), above, levels, leaves, joined, families, grouping, held["group"])
 
 
-def recognize(earlier: Earlier, matrix: Matrix, labels: Labels) -> tuple[Labels, list[Recognized]]:
-    """The labels (n) with what people split made several and what they merged made one, and what each group was in the
-    run before."""
-    labels = _split_again(earlier, matrix, labels)
+def recognize(earlier: Earlier, seen: Grouping, labels: Labels) -> tuple[Labels, list[Recognized]]:
+    """The labels (n) with what people merged made one, and what each of the groups, as they are `seen`, was in the run
+    before."""
     leaves = np.flatnonzero(earlier.leaves)
     before = _renumbered(earlier.group, leaves)
     known = earlier.group != ABSENT
-    after = _seen(matrix, labels)
-    matching = match(earlier.among(leaves), after, before[known], labels[known])
+    matching = match(earlier.among(leaves), seen, before[known], labels[known])
     partner = matching.partner
-    pairs = shared(before[known], labels[known], len(leaves), len(after.sizes))
+    pairs = shared(before[known], labels[known], len(leaves), len(seen.sizes))
     home = _homes(pairs, partner, np.flatnonzero(earlier.joined[leaves]))
     target = np.where((partner < 0) & (home >= 0), home, np.arange(len(partner)))
     whole = np.full(len(labels), NOISE, np.int32)
@@ -109,13 +107,13 @@ def recognize(earlier: Earlier, matrix: Matrix, labels: Labels) -> tuple[Labels,
     return final, [Recognized(name, float(weight)) for name, weight in zip(names, matching.weight[own], strict=True)]
 
 
-def _split_again(earlier: Earlier, matrix: Matrix, labels: Labels) -> Labels:
-    """The labels with groups that people split apart parted once more.
+def split_before(earlier: Earlier, labels: Labels) -> dict[int, list[int]]:
+    """The groups that are to be parted once more, as people have split them, and the earlier ones that each becomes.
 
     Where most documents of two or more of a family are in one group, and are most of what it had before, they stay
-    apart as they were; others of the group go to the nearest of these groups' centroids.
+    apart as they were.
     """
-    found, fresh = labels.copy(), int(labels.max(initial=NOISE)) + 1
+    found = {}
     families, sizes = np.unique(earlier.families[earlier.leaves], return_counts=True)
     for family in families[sizes > 1]:
         homes: dict[int, list[int]] = {}
@@ -125,17 +123,34 @@ def _split_again(earlier: Earlier, matrix: Matrix, labels: Labels) -> Labels:
             if counts.max() > MOST * len(own):
                 homes.setdefault(int(counts.argmax()), []).append(int(number))
         for label, numbers in homes.items():
-            rows = np.flatnonzero(labels == label)
-            before = earlier.group[rows]
-            inside = np.isin(before, numbers)
-            if len(numbers) < 2 or inside.sum() <= MOST * (before != ABSENT).sum():
-                continue
-            centroids = earlier.grouping.centroids[numbers]
-            away = [np.linalg.norm(matrix[rows] - centroid, axis=1) for centroid in centroids]
-            goes = np.where(inside, before, np.array(numbers)[np.argmin(away, axis=0)])
-            for each in numbers[1:]:
-                found[rows[goes == each]] = fresh
-                fresh += 1
+            before = earlier.group[labels == label]
+            if len(numbers) > 1 and np.isin(before, numbers).sum() > MOST * (before != ABSENT).sum():
+                found[label] = numbers
+    return found
+
+
+def nearest_of(
+    split: Mapping[int, Sequence[int]], centroids: NDArray[np.float64], matrix: Matrix, labels: Labels
+) -> Labels:
+    """Of each row (n) of a group that is `split` the earlier group whose centroid is nearest; ABSENT for others."""
+    found = np.full(len(labels), ABSENT, np.int32)
+    for label, numbers in split.items():
+        rows = np.flatnonzero(labels == label)
+        away = [np.linalg.norm(matrix[rows] - centroids[number], axis=1) for number in numbers]
+        found[rows] = np.array(numbers)[np.argmin(away, axis=0)]
+    return found
+
+
+def part_again(earlier: Earlier, split: Mapping[int, Sequence[int]], nearest: Labels, labels: Labels) -> Labels:
+    """The labels with such groups parted: known documents as they were, the others by what is `nearest` (n)."""
+    found, fresh = labels.copy(), int(labels.max(initial=NOISE)) + 1
+    for label, numbers in split.items():
+        rows = np.flatnonzero(labels == label)
+        before = earlier.group[rows]
+        goes = np.where(np.isin(before, numbers), before, nearest[rows])
+        for each in numbers[1:]:
+            found[rows[goes == each]] = fresh
+            fresh += 1
     return found
 
 
@@ -189,6 +204,22 @@ def what_changed(earlier: Earlier, found: Description, labels: Labels, names: Se
     }
 
 
+def squares_of(matrix: Matrix, labels: Labels, groups: int) -> NDArray[np.float64]:
+    """The sum over each group's rows (k) of their squared lengths."""
+    own = labels != NOISE
+    lengths = np.einsum("ij,ij->i", matrix, matrix)[own]
+    return np.bincount(labels[own], lengths, minlength=groups).astype(np.float64)
+
+
+def seen_by(sums: NDArray[np.float64], squares: NDArray[np.float64], labels: Labels) -> Grouping:
+    """The groups as their sums (k, d) and those of squares (k) have them, without how far each row is: half the work
+    of describing them."""
+    sizes = np.bincount(labels[labels != NOISE], minlength=len(sums))
+    centroids = means(sums, sizes).astype(np.float64)
+    spread = squares / np.maximum(sizes, 1) - np.einsum("ij,ij->i", centroids, centroids)
+    return Grouping(sizes, centroids, np.sqrt(np.maximum(spread, 0)))
+
+
 def write_recognized(path: Path, found: Sequence[Recognized]) -> None:
     """Keep what groups were for the next step."""
     path.write_bytes(orjson.dumps([tuple(each) for each in found]))
@@ -197,16 +228,6 @@ def write_recognized(path: Path, found: Sequence[Recognized]) -> None:
 def read_recognized(path: Path) -> list[Recognized]:
     """What `write_recognized` wrote."""
     return [Recognized(*each) for each in orjson.loads(path.read_bytes())]
-
-
-def _seen(matrix: Matrix, labels: Labels) -> Grouping:
-    """The groups of rows, without how far each of these is: half the work of describing them."""
-    centroids = centroids_of(matrix, labels).astype(np.float64)
-    own = labels != NOISE
-    sizes = np.bincount(labels[own], minlength=len(centroids))
-    squares = np.bincount(labels[own], np.einsum("ij,ij->i", matrix, matrix)[own], minlength=len(centroids))
-    spread = squares / np.maximum(sizes, 1) - np.einsum("ij,ij->i", centroids, centroids)
-    return Grouping(sizes, centroids, np.sqrt(np.maximum(spread, 0)))
 
 
 def _grouping(found: Description) -> Grouping:

@@ -1,23 +1,29 @@
 """A run carried out again from its manifest: the same documents and vectors, plan and seed give the same labels."""
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, select
 
 import coterie
 from coterie.api.context import Services, Tenant
+from coterie.compute.executor import Executor
 from coterie.compute.local import LocalExecutor
+from coterie.documents.queries import Members
 from coterie.jobs import queue
 from coterie.jobs.job import JobFailed
 from coterie.kit.errors import BadRequest, Conflict, NotFound
 from coterie.kit.ids import new_id
 from coterie.runs.artifacts import artifacts_of, still_there
 from coterie.runs.loading import digest_of, find_vectors, save_vectors, until
+from coterie.runs.located import release
+from coterie.runs.passes import Passes
 from coterie.runs.plan import Plan
+from coterie.runs.sampling import load_sample
 from coterie.store.tables import namespaces, organizations, runs
 
 
@@ -60,13 +66,30 @@ def replay(services: Services, run_id: str) -> Replayed:
     folder = services.settings.scratch_dir / new_id("replay")
     executor = LocalExecutor()
     try:
-        save_vectors(services, members, folder)
-        arguments = {"folder": str(folder), "plan": manifest["plan"]}
-        found = executor.run("coterie.runs.stages:fit", arguments, lambda share: None)
+        found = _fitted(services, executor, members, plan, folder, manifest["data"].get("sample"))
     finally:
+        release(services.vectors, folder)
         executor.close()
         shutil.rmtree(folder, ignore_errors=True)
     return Replayed(found["fit"] == manifest["fit"], total, found["found"], _differing(manifest["versions"]))
+
+
+def _fitted(
+    services: Services, executor: Executor, members: Sequence[Members], plan: Plan, folder: Path, sample: int | None
+) -> dict[str, Any]:
+    """What the fit says, as the run made it: over all vectors in memory, or on a sample of so many."""
+    if sample is not None:
+        passes = Passes(executor, lambda *_: _ignored, plan, folder)
+        load_sample(services, members, sample, passes)
+        return passes.fit()
+    save_vectors(services, members, folder)
+    arguments = {"folder": str(folder), "plan": asdict(plan)}
+    found: dict[str, Any] = executor.run("coterie.runs.stages:fit", arguments, _ignored)
+    return found
+
+
+def _ignored(share: float | None) -> None:
+    """No one waits to hear how far it is."""
 
 
 def _find(services: Services, run_id: str) -> tuple[Row[Any], Tenant]:

@@ -9,7 +9,7 @@ in one transaction with the task's end: a run completes once or not at all.
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,17 +29,49 @@ from coterie.runs.composite import load_groups
 from coterie.runs.found import RunFiles
 from coterie.runs.identity import edits_of, remember, save_earlier
 from coterie.runs.known import known_groups
-from coterie.runs.loading import check_collections, load_vectors
+from coterie.runs.loading import check_collections
+from coterie.runs.located import release
 from coterie.runs.members import documents_of
 from coterie.runs.naming import LABELING, label_results
+from coterie.runs.passes import Passes
 from coterie.runs.plan import Plan
 from coterie.runs.queries import run_before
 from coterie.runs.results import write_members, write_results
 from coterie.runs.retention import retire_runs
+from coterie.runs.sampling import load_vectors
 from coterie.runs.telling import tell_run
 from coterie.store.tables import clusters, runs
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """The numeric steps of a run that has all of its vectors in the memory of one process."""
+
+    job: Job
+    plan: Plan
+    folder: Path
+
+    def fit(self) -> Any:
+        """Find the groups."""
+        return self._do("fit", "fit", 0.15, 0.5)
+
+    def recognize(self) -> Any:
+        """Find those of the run before among them."""
+        return self._do("recognize", "recognize", 0.5, 0.52)
+
+    def characterize(self) -> Any:
+        """Describe and measure them."""
+        return self._do("characterize", "characterize", 0.52, 0.6)
+
+    def draw(self) -> Any:
+        """Lay the map."""
+        return self._do("map", "draw", 0.6, 0.7)
+
+    def _do(self, step: str, stage: str, begin: float, end: float) -> Any:
+        arguments = {"folder": str(self.folder), "plan": asdict(self.plan)}
+        return self.job.compute(step, f"coterie.runs.stages:{stage}", arguments, begin=begin, end=end)()
 
 
 class ClusterRun:
@@ -96,6 +128,7 @@ class ClusterRun:
     def ended(self, tx: Connection, payload: Mapping[str, Any], status: str, error: str | None) -> None:
         """Mark the run and its definition; results of earlier runs stay."""
         row = tx.execute(select(runs).where(runs.c.id == payload["run_id"])).first()
+        release(self.services.vectors, self._scratch(payload["run_id"]))
         shutil.rmtree(self._scratch(payload["run_id"]), ignore_errors=True)
         self.services.blobs.drop(artifact_prefix(payload["internal_id"], payload["namespace_id"], payload["run_id"]))
         if row is None:
@@ -107,23 +140,25 @@ class ClusterRun:
         tell_run(tx, row.id, "cluster.execution.failed", now)
 
     def _by_vectors(self, job: Job, tenant: Tenant, plan: Plan, run: Row[Any], folder: Path) -> dict[str, Any]:
-        arguments = {"folder": str(folder), "plan": asdict(plan)}
-        load = partial(self._load, tenant, plan, run, folder)
+        passes = Passes(job.executor, job.polling, plan, folder)
+        load = partial(self._load, tenant, plan, run, passes)
         loaded = job.step("load", partial(_from_nothing, folder, load), share=0.02)
-        fit = job.compute("fit", "coterie.runs.stages:fit", arguments, begin=0.15, end=0.5)
-        fitted = job.step("fit", fit, share=0.15)
-        meet = job.compute("recognize", "coterie.runs.stages:recognize", arguments, begin=0.5, end=0.52)
-        recognized = job.step("recognize", meet, share=0.5)
-        look = job.compute("characterize", "coterie.runs.stages:characterize", arguments, begin=0.52, end=0.6)
-        measured = job.step("characterize", look, share=0.52)
-        draw = job.compute("map", "coterie.runs.stages:draw", arguments, begin=0.6, end=0.7)
-        drawn = job.step("map", draw, share=0.6)
+        sampled = loaded.get("data", {}).get("sample") is not None
+        steps = passes if sampled else InMemory(job, plan, folder)
+        fitted = job.step("fit", steps.fit, share=0.15)
+        recognized = job.step("recognize", steps.recognize, share=0.5)
+        measured = job.step("characterize", steps.characterize, share=0.52)
+        drawn = job.step("map", steps.draw, share=0.6)
+        release(self.services.vectors, folder)
         warnings = [*loaded.get("advice", []), *fitted["warnings"]]
         return {**loaded, **fitted, **recognized, **measured, "map": drawn, "warnings": warnings}
 
-    def _load(self, tenant: Tenant, plan: Plan, run: Row[Any], folder: Path) -> dict[str, Any]:
-        load = load_groups if plan.mode == "composite" else load_vectors
-        loaded = load(self.services, tenant, plan, folder)
+    def _load(self, tenant: Tenant, plan: Plan, run: Row[Any], passes: Passes) -> dict[str, Any]:
+        folder = passes.folder
+        if plan.mode == "composite":
+            loaded = load_groups(self.services, tenant, plan, folder)
+        else:
+            loaded = load_vectors(self.services, tenant, plan, passes)
         with self.services.db.read() as tx:
             before, known = run_before(tx, run), known_groups(tx, run.cluster_id)
         if before is not None:

@@ -14,26 +14,22 @@ from numpy.typing import NDArray
 from coterie.compute.executor import StageError
 from coterie.engine.arrays import NOISE, ORIGINS, Labels, Matrix, drawn, unit_rows
 from coterie.engine.assign import propose, to_groups
-from coterie.engine.clustering import by_size, cluster
-from coterie.engine.describe import QUANTILES, describe
+from coterie.engine.clustering import Clustering, by_size, cluster, compared
+from coterie.engine.describe import QUANTILES, Description, describe, described, means, sums_of
 from coterie.engine.describe import quantiles as quantiles_of
 from coterie.engine.errors import EngineError
 from coterie.engine.hdbscan import prepare as compile_kernels
 from coterie.engine.hierarchy import MOST_GROUPS, branches
 from coterie.engine.layout import align, among, beside, layout
-from coterie.engine.quality import quality
+from coterie.engine.quality import looked_at, measure
 from coterie.engine.reduction import reduce, whiten
-from coterie.engine.specs import REDUCTIONS, SPECS, HDBSCANParams, Reduction, by_cosine, is_map
+from coterie.engine.specs import REDUCTIONS, SPECS, HDBSCANParams, Params, Reduction, by_cosine, is_map
 from coterie.engine.sweep import suggest
 from coterie.runs import recognition
+from coterie.runs.laying import LANDMARKS, Ties, ties_of
+from coterie.runs.located import is_located
 
 Report = Callable[[float], None]
-
-LANDMARKS = 1_000
-"""Documents whose vectors are kept with a run, so that later ones find their places on its map."""
-
-LEAST_SHARED = 20
-"""Documents that two runs must share for the map of one to be laid by that of the other."""
 
 
 def prepare(report: Report) -> float:
@@ -51,21 +47,11 @@ def fit(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
     Raises StageError for what the engine refuses.
     """
     scratch = Path(folder)
-    matrix = np.load(scratch / "vectors.npy", mmap_mode="r")
-    if plan["normalize"]:
-        matrix = unit_rows(matrix)
-        np.save(scratch / "unit.npy", matrix)
     try:
-        space = matrix if plan["whitening"] is None else whiten(matrix, plan["whitening"], seed=plan["seed"])
-        report(0.1)
-        if plan["reduction"] is not None:
-            space = reduce(space, _reduction(plan))
-            report(0.4)
-        if space is not matrix:
-            np.save(scratch / "space.npy", space)
+        _, _, space = prepared(report, scratch, plan)
         found = cluster(
             space,
-            SPECS[plan["algorithm"]](**plan["params"]),
+            spec_of(plan),
             sample_size=plan["sample_size"],
             max_noise_ratio=plan["max_noise_ratio"],
             hierarchical=plan["hierarchical"],
@@ -73,6 +59,27 @@ def fit(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
         )
     except EngineError as error:
         raise StageError(error.code, error.message) from error
+    return save_fit(scratch, found)
+
+
+def prepared(report: Report, scratch: Path, plan: dict[str, Any]) -> tuple[Matrix, Matrix, Matrix]:
+    """The vectors, what they are whitened, and what that is reduced, where the plan asks for it. Raises EngineError."""
+    matrix = np.load(scratch / "vectors.npy", mmap_mode="r")
+    if plan["normalize"]:
+        matrix = unit_rows(matrix)
+        np.save(scratch / "unit.npy", matrix)
+    space = whitened = matrix if plan["whitening"] is None else whiten(matrix, plan["whitening"], seed=plan["seed"])
+    report(0.1)
+    if plan["reduction"] is not None:
+        space = reduce(whitened, reduction_of(plan))
+        report(0.4)
+    if space is not matrix:
+        np.save(scratch / "space.npy", space)
+    return matrix, whitened, space
+
+
+def save_fit(scratch: Path, found: Clustering) -> dict[str, Any]:
+    """The clustering to its files, and what the run says of it."""
     np.savez(
         scratch / "fitted.npz",
         labels=found.labels,
@@ -96,27 +103,53 @@ def digest(labels: Labels) -> str:
 
 def recognize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, int]:
     """`fitted.npz` to `labels.npy`, what people merged made one, and `recognized.json`, what each group was in the run
-    before."""
+    before. Over parts, `sums.npz` has the labels and what the groups add up to, and `centroids.npy` comes of it."""
     scratch = Path(folder)
-    with np.load(scratch / "fitted.npz") as fitted:
-        labels = fitted["labels"]
     earlier = recognition.load(scratch)
+    if is_located(scratch):
+        with np.load(scratch / "sums.npz") as held:
+            labels, sums, squares = held["labels"], held["sums"], held["squares"]
+    else:
+        with np.load(scratch / "fitted.npz") as fitted:
+            labels = fitted["labels"]
+        if earlier is not None:
+            labels, sums, squares = _summed(earlier, _vectors(scratch, plan), labels)
+    own = labels
     found = [recognition.Recognized()] * (int(labels.max(initial=NOISE)) + 1)
     if earlier is not None:
-        labels, found = recognition.recognize(earlier, _vectors(scratch, plan), labels)
+        labels, found = recognition.recognize(earlier, recognition.seen_by(sums, squares, labels), labels)
     np.save(scratch / "labels.npy", labels)
     recognition.write_recognized(scratch / "recognized.json", found)
+    if is_located(scratch):
+        np.save(scratch / "centroids.npy", _joined(sums, own, labels))
     return {"groups": len(found), "noise": int((labels == NOISE).sum())}
+
+
+def _summed(
+    earlier: recognition.Earlier, matrix: Matrix, labels: Labels
+) -> tuple[Labels, NDArray[np.float64], NDArray[np.float64]]:
+    """The labels with groups parted that people have split, and the sums of rows and of squares."""
+    split = recognition.split_before(earlier, labels)
+    nearest = recognition.nearest_of(split, earlier.grouping.centroids, matrix, labels)
+    labels = recognition.part_again(earlier, split, nearest, labels)
+    groups = int(labels.max(initial=NOISE)) + 1
+    return labels, sums_of(matrix, labels, groups), recognition.squares_of(matrix, labels, groups)
+
+
+def _joined(sums: NDArray[np.float64], before: Labels, labels: Labels) -> Matrix:
+    """The centroids of groups that are made of those `before`, whose sums (k, d) are given."""
+    groups, first = np.unique(before, return_index=True)
+    first = first[groups != NOISE]
+    whole = np.zeros((int(labels.max(initial=NOISE)) + 1, sums.shape[1]))
+    np.add.at(whole, labels[first], sums)
+    return means(whole, np.bincount(labels[labels != NOISE], minlength=len(whole)))
 
 
 def characterize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, Any]:
     """Labels to `centroids.npy`, `distances.npy` and `groups.json`; the measures of quality, and what changed."""
     scratch = Path(folder)
-    matrix = _vectors(scratch, plan)
     labels = np.load(scratch / "labels.npy")
-    found = describe(matrix, labels)
-    np.save(scratch / "centroids.npy", found.centroids)
-    np.save(scratch / "distances.npy", found.distances)
+    found = _description(scratch, plan, labels)
     stability, parting = _of_tree(scratch, labels)
     reaches = quantiles_of(labels, found.distances, len(found.sizes))
     groups = [
@@ -143,20 +176,30 @@ def characterize(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[s
             known = recognition.recognize_branches(earlier, labels, tree, found)
         recognition.write_recognized(scratch / "recognized_branches.json", known)
     report(0.4)
-    measures = _measures(scratch, plan, matrix, labels, found.distances) if plan["metrics"] else {}
+    measures = _measures(scratch, plan, found, labels) if plan["metrics"] else {}
     if earlier is None:
         return {"metrics": measures, "changes": None}
     names = [each.name for each in recognition.read_recognized(scratch / "recognized.json")]
     return {"metrics": measures, "changes": recognition.what_changed(earlier, found, labels, names)}
 
 
-def _measures(
-    scratch: Path, plan: dict[str, Any], matrix: Matrix, labels: Labels, distances: NDArray[np.float32]
-) -> dict[str, float]:
-    density = plan["algorithm"] in ("hdbscan", "dbscan", "optics")
-    cosine = plan["normalize"] or by_cosine(SPECS[plan["algorithm"]](**plan["params"]))
-    measures = quality(np.asarray(matrix), labels, cosine=cosine, density=density, seed=plan["seed"])
-    return {**measures, **_shares(np.load(scratch / "origin.npy"), labels, distances)}
+def _description(scratch: Path, plan: dict[str, Any], labels: Labels) -> Description:
+    """The groups described; over parts the centroids and distances are known already."""
+    if is_located(scratch):
+        return described(np.load(scratch / "centroids.npy"), labels, np.load(scratch / "distances.npy"))
+    found = describe(_vectors(scratch, plan), labels)
+    np.save(scratch / "centroids.npy", found.centroids)
+    np.save(scratch / "distances.npy", found.distances)
+    return found
+
+
+def _measures(scratch: Path, plan: dict[str, Any], found: Description, labels: Labels) -> dict[str, float]:
+    seed, density = plan["seed"], by_density(plan)
+    cosine = plan["normalize"] or by_cosine(spec_of(plan))
+    rows = looked_at(labels, density=density, seed=seed)
+    vectors = vectors_of(scratch, plan, rows)
+    measures = measure(found, labels, rows, vectors, cosine=cosine, density=density, seed=seed)
+    return {**measures, **_shares(np.load(scratch / "origin.npy"), labels, found.distances)}
 
 
 def _of_tree(scratch: Path, labels: Labels) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
@@ -220,40 +263,26 @@ def draw(report: Report, *, folder: str, plan: dict[str, Any]) -> dict[str, str]
     """`coordinates.npy` (n, 2 or 3), the map of the vectors, laid as `earlier.npy` (n, 2 or 3; NaN where a
     document is new) was, if there is that; what was done for it, and why."""
     scratch = Path(folder)
-    earlier = _optional(scratch / "earlier.npy")
-    if earlier is None:
-        applied, reason = "none", "there is no earlier map to lay this one by"
-        places = _map(scratch, plan)
-    else:
-        known = np.flatnonzero(np.isfinite(earlier).all(axis=1))
-        before = earlier[known].astype(np.float32)
-        shared = f"{len(known):,} documents that the run before has too"
-        if len(known) < LEAST_SHARED:
-            applied, reason = "none", f"only {shared}, and {LEAST_SHARED} are needed"
-            places = _map(scratch, plan)
-        elif plan["layout_stability"] == "transform":
-            applied, reason = "transform", f"placed among {shared}"
-            places = among(_compared(scratch, plan), known, before, seed=plan["seed"])
-        else:
-            applied, reason = "aligned", f"turned to fit {shared}"
-            places = align(_map(scratch, plan), before, known)
+    ties = ties_of(scratch, plan)
+    places = _places(scratch, plan, ties)
+    if ties.applied == "aligned":
+        places = align(places, ties.before, ties.known)
     np.save(scratch / "coordinates.npy", places)
     chosen = drawn(len(places), LANDMARKS, plan["seed"])
-    np.savez(scratch / "landmarks.npz", vectors=_vectors(scratch, plan)[chosen], places=places[chosen])
-    return {"layout_stability_applied": applied, "layout_stability_reason": reason}
+    np.savez(scratch / "landmarks.npz", vectors=vectors_of(scratch, plan, chosen), places=places[chosen])
+    return {"layout_stability_applied": ties.applied, "layout_stability_reason": ties.reason}
 
 
-def _map(scratch: Path, plan: dict[str, Any]) -> Matrix:
-    dimensions = plan["vis_n_components"]
-    if plan["reduction"] is not None and is_map(_reduction(plan), dimensions):
-        places: Matrix = np.load(scratch / "space.npy")
-        return places
-    return layout(_compared(scratch, plan), dimensions, seed=plan["seed"])
-
-
-def _compared(scratch: Path, plan: dict[str, Any]) -> Matrix:
-    matrix = _vectors(scratch, plan)
-    return unit_rows(matrix) if by_cosine(SPECS[plan["algorithm"]](**plan["params"])) else matrix
+def _places(scratch: Path, plan: dict[str, Any], ties: Ties) -> Matrix:
+    if is_located(scratch):
+        laid: Matrix = np.load(scratch / "places.npy")
+        return laid
+    if ties.applied == "transform":
+        return among(compared(_vectors(scratch, plan), spec_of(plan)), ties.known, ties.before, seed=plan["seed"])
+    if mapped(plan):
+        reduced: Matrix = np.load(scratch / "space.npy")
+        return reduced
+    return layout(compared(_vectors(scratch, plan), spec_of(plan)), plan["vis_n_components"], seed=plan["seed"])
 
 
 def sweep(report: Report, *, folder: str, asked: dict[str, Any], memory: int) -> dict[str, Any]:
@@ -302,9 +331,30 @@ def _vectors(scratch: Path, plan: dict[str, Any]) -> Matrix:
     return matrix
 
 
-def _reduction(plan: dict[str, Any]) -> Reduction:
+def vectors_of(scratch: Path, plan: dict[str, Any], rows: NDArray[np.int64]) -> Matrix:
+    """The same of some `rows` (m) of the run; over parts they were gathered before."""
+    if not is_located(scratch):
+        return np.asarray(_vectors(scratch, plan)[rows])
+    with np.load(scratch / "gathered.npz") as held:
+        found: Matrix = held["vectors"][np.searchsorted(held["rows"], rows)]
+    return found
+
+
+def spec_of(plan: dict[str, Any]) -> Params:
+    """The algorithm's parameters."""
+    return SPECS[plan["algorithm"]](**plan["params"])
+
+
+def reduction_of(plan: dict[str, Any]) -> Reduction:
+    """Those of the reduction, of a plan that has one."""
     return REDUCTIONS[plan["reduction"]["method"]](**plan["reduction"])
 
 
-def _optional(path: Path) -> NDArray[np.float64] | None:
-    return np.load(path) if path.exists() else None
+def mapped(plan: dict[str, Any]) -> bool:
+    """Whether the space that is clustered is the map already."""
+    return plan["reduction"] is not None and is_map(reduction_of(plan), plan["vis_n_components"])
+
+
+def by_density(plan: dict[str, Any]) -> bool:
+    """Whether groups are told by how dense they are."""
+    return plan["algorithm"] in ("hdbscan", "dbscan", "optics")

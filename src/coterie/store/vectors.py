@@ -9,7 +9,7 @@ read the key just before still finds its row.
 import hashlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from coterie.store.parts import SCAN_ROWS, Snapshot
 from coterie.store.storage import LanceOptions, Storage
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ log = logging.getLogger("coterie.store")
 Keys = NDArray[np.int64]
 Matrix = NDArray[np.float32]
 
-SCAN_ROWS = 8192
-"""Rows of a batch while reading: bounds the memory beside the result."""
-
 POINT_READS = 5_000
 """Up to so many keys are looked up by a filter, which reads the keys of all rows but only the vectors that are wanted:
 2,000 of 200,000 (of 384 numbers) took 0.06 s, and a scan of all 0.4 s. More are found in such a scan."""
@@ -38,11 +36,12 @@ POINT_READS = 5_000
 APPEND_TRIES = 20
 DELETED_AT_ONCE = 5_000
 
-FRAGMENTS = 16
-"""A dataset of more files than this is compacted."""
+FRAGMENTS, SIZES = 16, (2**13, 2**17, 2**20)
+"""More than so many files between two of these numbers of rows are put together to files of the larger one: in three
+steps, so that a row is written anew a few times at most, however small the appends were that it came with."""
 
 VERSIONS_KEPT = timedelta(hours=1)
-"""Older states of a dataset go: no one reads one for so long."""
+"""Older states of a dataset go, unless they are pinned: no one reads one for so long."""
 
 
 @dataclass(frozen=True)
@@ -146,15 +145,18 @@ class VectorStore:
         _lance().write_dataset(rows, uri, mode="create", storage_options=options)
         return int(dataset.count_rows())
 
-    def compact(self) -> None:
-        """Put small files together, take deleted rows out of the rest, and let go of old states."""
+    def compact(self, in_use: Container[str] = ()) -> None:
+        """Put small files together, take deleted rows out of the rest, and let go of old states, those included that
+        were pinned under a name that is no longer `in_use`."""
         for key in self.storage.folders(3):
             try:
                 dataset = _open(*self.storage.lance(key))
                 if dataset is None:
                     continue
-                if len(dataset.get_fragments()) > FRAGMENTS:
-                    dataset.optimize.compact_files()
+                for name in [name for name in dataset.tags.list() if name not in in_use]:
+                    dataset.tags.delete(name)
+                if (size := _size_to_reach(dataset)) is not None:
+                    dataset.optimize.compact_files(target_rows_per_fragment=size)
                 dataset.cleanup_old_versions(older_than=VERSIONS_KEPT, error_if_tagged_old_versions=False)
             except (OSError, ValueError):  # it was dropped, or written to, meanwhile: the next round finds it
                 log.info("%s was not compacted this time", key, exc_info=True)
@@ -173,6 +175,25 @@ class VectorStore:
     def _open(self, space: Space) -> "lance.LanceDataset | None":
         return _open(*self.storage.lance(_key(space)))
 
+    def snapshot(self, space: Space, name: str) -> Snapshot | None:
+        """Pin the vectors of a space as they are now under a name, so that they stay readable until `release`; None
+        where there are none. What was pinned under that name before is let go."""
+        dataset = self._open(space)
+        if dataset is None:
+            return None
+        if name in dataset.tags.list():
+            dataset.tags.delete(name)
+        dataset.tags.create(name, dataset.version)
+        rows = [(fragment.fragment_id, fragment.count_rows()) for fragment in dataset.get_fragments()]
+        uri, options = self.storage.lance(_key(space))
+        return Snapshot(uri, dataset.version, dict(options or {}), rows)
+
+    def release(self, space: Space, name: str) -> None:
+        """Let go of what was pinned under a name, if it is."""
+        dataset = self._open(space)
+        if dataset is not None and name in dataset.tags.list():
+            dataset.tags.delete(name)
+
     def _create(self, space: Space, schema: pa.Schema) -> "lance.LanceDataset":
         """An empty dataset, of which one comes into being however many make it: the first version is committed without
         another try, for Lance would overwrite what it finds (and with it the first one's rows)."""
@@ -185,6 +206,13 @@ class VectorStore:
             if made is None:
                 raise
             return made
+
+
+def _size_to_reach(dataset: "lance.LanceDataset") -> int | None:
+    """The rows of the files that small ones are to be put together to; None where there are few."""
+    rows = np.array([fragment.count_rows() for fragment in dataset.get_fragments()])
+    steps = zip((0, *SIZES), SIZES, strict=False)
+    return next((size for least, size in steps if ((least <= rows) & (rows < size)).sum() > FRAGMENTS), None)
 
 
 def _key(space: Space) -> str:
