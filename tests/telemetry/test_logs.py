@@ -77,6 +77,8 @@ def test_a_record_is_one_line_in_either_form(record: logging.LogRecord) -> None:
         "postgresql+psycopg://coterie:hunter22@host/db",
         "Authorization: Bearer abc.def",
         "http://127.0.0.1:8000/sign-in#abcDEF",
+        f"/v1/exports/int_a/ns_b/1790000000/{'s' * 43}/members.csv",
+        "http://store:8333/b/k?X-Amz-Expires=60&X-Amz-Signature=0a1b2c",
     ],
 )
 def test_secrets_are_shown_in_no_form_nor_in_a_traceback(form: logs.LogFormat, secret: str) -> None:

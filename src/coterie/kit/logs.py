@@ -17,6 +17,7 @@ HIDDEN = "[secret]"
 _SECRETS = re.compile(
     r"\b(?:sk[_-]|whsec_|AIza)[\w+/=-]{8,}"  # keys: of this service, of language models, of webhooks
     r"|(?<=/sign-in#)\S+"
+    r"|(?<=/\d{10}/)[\w-]{43}(?=/)|(?<=Signature=)[^\s&]+"  # links that open without a key: our own, an object store's
     r"|(?<=://)[^\s/@]+(?=@)"  # who signs in, in a URL
     r"|(?i:(?<=bearer ))\S+"
 )
