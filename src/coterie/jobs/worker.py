@@ -97,8 +97,8 @@ class Worker:
         DBOS(config=_dbos_config(self.settings, self.id))
         self._workflow = DBOS.workflow(name=WORKFLOW)(lambda *task: self.see_through(*task))
         DBOS.listen_queues([self.id])
-        self._beat()
         DBOS.launch()
+        self._beat()
         self._loop.start()
         self._keeper.start()
 
