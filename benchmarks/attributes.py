@@ -137,7 +137,7 @@ def run(services: Services, total: int) -> None:
             if found["groups"] != len(counted):
                 raise RuntimeError(f"{found['groups']} groups, and SQL has {len(counted)}")
         memberships = sum(row[-1] for row in counted)
-        files = RunFiles("run_bench", None, "", folder, "bench/bench/engine_cluster_build/run_bench")
+        files = RunFiles("run_bench", None, "", folder, "bench/bench/engine_cluster_build/run_bench", lambda: None)
         writing, _ = timed(lambda: write(services, tenant, plan, files, found))  # noqa: B023
         by_sql, by_us = statistics.median(theirs), statistics.median(ours)
         print(

@@ -309,8 +309,7 @@ def _publish(
     if services.blobs.exists(before.artifacts.labels_key):  # for the next run in full
         paths = {"labels.jsonl": files.folder / "labels.jsonl", **paths}
         paths["labels.jsonl"].write_bytes(services.blobs.read(before.artifacts.labels_key))
-    for name, path in paths.items():
-        services.blobs.publish(f"{files.prefix}/{name}", path)
+    files.publish(services.blobs, paths)
     return {
         "parquet_path": artifacts.clusters_key,
         "members_key": artifacts.members_key,

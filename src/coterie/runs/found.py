@@ -1,7 +1,7 @@
 """The groups that a run found, read from its scratch folder: what the steps after the fit go by."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from coterie.runs.group_schemas import KEYWORDS, VALUES
 from coterie.runs.known import Known, given_out, known_groups, named_by_values
 from coterie.runs.plan import Plan
 from coterie.runs.recognition import read_recognized
+from coterie.store.storage import Storage
 
 _KNOWN = "known.json"
 Rows = NDArray[np.int64]
@@ -23,13 +24,22 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Which run, of which definition, since when, its scratch folder, and the prefix of its artifacts."""
+    """Which run, of which definition, since when, its scratch folder, and the prefix of its artifacts; `check` raises
+    where the run is no longer this worker's to write for."""
 
     run_id: str
     cluster_id: str | None
     created_at: str
     folder: Path
     prefix: str
+    check: Callable[[], None]
+
+    def publish(self, storage: Storage, paths: Mapping[str, Path]) -> None:
+        """Move files to their names among the artifacts, in that order; a repeated step finds what it moved before."""
+        for name, path in paths.items():
+            if path.exists():
+                self.check()
+                storage.publish(f"{self.prefix}/{name}", path)
 
 
 @dataclass

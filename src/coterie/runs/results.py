@@ -54,16 +54,8 @@ def write_results(services: Services, plan: Plan, files: RunFiles, found: Mappin
     manifest = files.folder / "manifest.json"
     summary = _summary(plan, found, result, artifacts)
     manifest.write_bytes(orjson.dumps({"run_id": files.run_id, **_manifest(plan, found, result, summary)}))
-    for key, path in (
-        (artifacts.landmarks_key, files.folder / "landmarks.npz"),
-        (artifacts.labels_key, files.folder / "labels.jsonl"),
-        (artifacts.clusters_key, groups),
-        (artifacts.members_key, files.folder / _MEMBERS),
-        (artifacts.map_key, files.folder / _MAP),
-        (artifacts.manifest_key, manifest),
-    ):
-        if path.exists():  # a repeated step finds what it moved before
-            services.blobs.publish(key, path)
+    names = ("landmarks.npz", "labels.jsonl", groups.name, _MEMBERS, _MAP, manifest.name)
+    files.publish(services.blobs, {name: files.folder / name for name in names})
     return summary
 
 

@@ -92,6 +92,7 @@ class ClusterRun:
             run.created_at,
             self._scratch(run.id),
             artifact_prefix(tenant.internal_id, tenant.namespace_id, run.id),
+            job.check,
         )
         self._begin(run)
         if plan.mode == "assign":
