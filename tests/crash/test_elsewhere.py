@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import insert, select, text
 from starlette.testclient import TestClient
 
-from conftest import wait_for_task
+from conftest import SPREAD, place_of, wait_for_task
 from coterie.app import create_app
 from coterie.config import MIB, Settings
 from coterie.store.tables import tasks, workers
@@ -29,8 +29,8 @@ ROWS = 1800
 
 
 @pytest.fixture(scope="module")
-def crew(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
-    made = Crew(tmp_path_factory.mktemp("crew"), postgres.create())
+def crew(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
+    made = Crew(tmp_path_factory.mktemp("crew"), place_of(SPREAD, request))
     yield made
     made.close()
 

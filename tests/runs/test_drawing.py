@@ -49,8 +49,8 @@ def written(folder: Path, sizes: list[int], seed: int = 0) -> tuple[Path, pa.Tab
 def test_every_member_comes_once_and_stands_where_it_stood(tmp_path: Path, total: int) -> None:
     sizes = [total // 8] * 7
     path, table = written(tmp_path, [*sizes, total - sum(sizes)])
-    batches, told = stream(b"".join(read_map(path, compressed=False)))
-    assert stream(gzip.decompress(b"".join(read_map(path, compressed=True)))) == (batches, told)
+    batches, told = stream(b"".join(read_map(pa.OSFile(str(path)), compressed=False)))
+    assert stream(gzip.decompress(b"".join(read_map(pa.OSFile(str(path)), compressed=True)))) == (batches, told)
     assert (told["run_id"], told["members"], told["points"]) == ("run_1", total, total)
     rows = numbers(batches, told)
     assert sorted(np.concatenate(rows).tolist()) == list(range(total))
@@ -64,7 +64,7 @@ def test_every_member_comes_once_and_stands_where_it_stood(tmp_path: Path, total
 def test_each_batch_holds_every_group_in_proportion(tmp_path: Path) -> None:
     sizes = [20_000, 10_000, 5_000, 3_000, 1_000, 500, 60, 4_000]
     path, _ = written(tmp_path, sizes)
-    batches, told = stream(b"".join(read_map(path, compressed=False)))
+    batches, told = stream(b"".join(read_map(pa.OSFile(str(path)), compressed=False)))
     assert len(batches) == told["stride"] == 5
     for batch in batches:
         counts = np.bincount(batch["cluster_id"].indices.to_numpy(), minlength=8)
@@ -75,7 +75,7 @@ def test_of_many_members_an_even_sample_is_drawn(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(drawing, "BATCH", 100)
     monkeypatch.setattr(drawing, "MAX_POINTS", 300)
     path, _ = written(tmp_path, [500, 200, 100, 50, 50, 50, 40, 10])
-    batches, told = stream(b"".join(read_map(path, compressed=False)))
+    batches, told = stream(b"".join(read_map(pa.OSFile(str(path)), compressed=False)))
     assert (len(batches), told["members"], told["points"]) == (3, 1_000, 300)
     rows = np.sort(np.concatenate(numbers(batches, told)))
     assert len(set(rows.tolist())) == 300
@@ -84,10 +84,10 @@ def test_of_many_members_an_even_sample_is_drawn(tmp_path: Path, monkeypatch: py
 
 def test_the_first_batch_can_be_read_before_the_last_has_come(tmp_path: Path) -> None:
     path, _ = written(tmp_path, [40_000, *[0] * 6, 0])
-    plain = b"".join(read_map(path, compressed=False))
+    plain = b"".join(read_map(pa.OSFile(str(path)), compressed=False))
     _, told = stream(plain)
     assert told["stride"] == 4
-    beginning = next(read_map(path, compressed=False))
+    beginning = next(read_map(pa.OSFile(str(path)), compressed=False))
     assert len(beginning) < len(plain) / 2
     with pa.ipc.open_stream(beginning) as reader:
         assert len(reader.read_next_batch()) == 10_000
@@ -97,7 +97,7 @@ def test_a_map_of_one_place_and_of_more_groups_than_an_index_holds(tmp_path: Pat
     many = [f"cl_{number}" for number in range(40_000)]
     pq.write_table(pa.table({"cluster_id": [many[-1]], "x": [np.float32(3)], "y": [np.float32(4)]}), tmp_path / "one")
     write_map(tmp_path / "map", "run_1", many, [tmp_path / "one"])
-    [batch], told = stream(b"".join(read_map(tmp_path / "map", compressed=False)))
+    [batch], told = stream(b"".join(read_map(pa.OSFile(str(tmp_path / "map")), compressed=False)))
     assert (batch["cluster_id"].to_pylist(), told["x"][0], told["y"][0]) == ([many[-1]], 3.0, 4.0)
 
 
@@ -105,7 +105,7 @@ def test_a_map_that_is_flat_in_one_direction_keeps_its_proportions(tmp_path: Pat
     places = {"cluster_id": ["cl_0"] * 3, "x": np.float32([0, 1, 3]), "y": np.float32([2, 2, 2])}
     pq.write_table(pa.table(places), tmp_path / "one")
     write_map(tmp_path / "map", "run_1", ["cl_0"], [tmp_path / "one"])
-    [batch], told = stream(b"".join(read_map(tmp_path / "map", compressed=False)))
+    [batch], told = stream(b"".join(read_map(pa.OSFile(str(tmp_path / "map")), compressed=False)))
     assert told["x"][1] == told["y"][1]
     assert (batch["x"].to_pylist(), batch["y"].to_pylist()) == ([0, 21845, 65535], [0, 0, 0])
 
