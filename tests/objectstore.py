@@ -68,10 +68,12 @@ def start_object_store() -> Iterator[ObjectStore]:
     command = [program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]
     command += [f"-s3.config={folder / 'keys.json'}", "-master.telemetry=false", "-volume.max=0"]
     command += ["-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0", "-s3.iam=false"]
+    command += [f"-{name}.localSocket={folder / f'{name}.sock'}" for name in ("filer", "s3")]
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0", *(f"-{name}={port}" for name, port in ports.items())]
     endpoint = f"http://127.0.0.1:{ports['s3.port']}"
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        own = {**os.environ, "TMPDIR": str(folder)}
+        process = subprocess.Popen(command, cwd=folder, env=own, stdout=log, stderr=log)
     try:
         _wait(process, endpoint, folder / "log")
         with _environment(AWS_ACCESS_KEY_ID=ACCESS_KEY, AWS_SECRET_ACCESS_KEY=SECRET_KEY):

@@ -74,14 +74,16 @@ def _check_storage(services: Services) -> None:
     storage, own = open_storage(services.settings.storage), known_settings.c.name == STORAGE_MARK
     with services.db.write() as tx:
         mark = tx.scalar(select(known_settings.c.value).where(own))
+        found = storage.read(STORAGE_MARK).decode() if storage.exists(STORAGE_MARK) else None
+        if mark is None and found is not None:
+            raise WrongStore(
+                "the storage belongs to other records: set COTERIE_DATABASE_URL to theirs, or COTERIE_STORAGE_URL to "
+                f"an empty place (if those records are gone for good, delete its file `{STORAGE_MARK}`)"
+            )
         if mark is None:
-            mark = new_id("storage")
+            mark = found = new_id("storage")
             storage.write(STORAGE_MARK, mark.encode())
             tx.execute(insert(known_settings).values(name=STORAGE_MARK, value=mark))
-    try:
-        found = storage.read(STORAGE_MARK).decode()
-    except FileNotFoundError:
-        found = None
     if found != mark:
         raise WrongStore(
             "the vectors and artifacts of these records are in another storage: set COTERIE_STORAGE_URL to the one "

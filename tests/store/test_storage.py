@@ -184,3 +184,6 @@ def test_records_go_with_their_own_storage_only(tmp_path: Path, object_store: Ob
         open_services(other)
     with pytest.raises(WrongStore):
         open_services(own.model_copy(update={"storage_url": object_store.create()}))
+    with pytest.raises(WrongStore, match="the storage belongs to other records"):
+        open_services(own.model_copy(update={"data_dir": tmp_path / "new"}))
+    open_services(own)[0].db.close()
