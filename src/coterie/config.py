@@ -1,10 +1,11 @@
 """Settings: every value can be given as `COTERIE_…` in the environment, and most as an option of the CLI."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 KIB = 1024
@@ -24,6 +25,11 @@ def _with_port(url: str | None) -> str | None:
     return url
 
 
+def _with_driver(url: object) -> object:
+    """The URL of PostgreSQL as most write it, with the driver that is there."""
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url) if isinstance(url, str) else url
+
+
 BaseUrl = Annotated[str, AfterValidator(_with_port)]
 
 
@@ -41,7 +47,7 @@ class Settings(BaseSettings):
         description="Folder of the files that pass between the steps of a job, on a disk of the machine's own; "
         "without it `scratch` in the data folder.",
     )
-    database_url: str | None = Field(
+    database_url: Annotated[str | None, BeforeValidator(_with_driver)] = Field(
         None,
         pattern=r"^postgresql\+psycopg://",
         repr=False,
@@ -183,7 +189,7 @@ class Settings(BaseSettings):
     @property
     def scratch_dir(self) -> Path:
         """The folder of files that pass between the steps of a job; safe to delete when no job runs."""
-        return self.scratch or self.data_dir / "scratch"
+        return (self.data_dir / "scratch") if self.scratch is None else self.scratch / "coterie-scratch"
 
     @property
     def models_path(self) -> Path:

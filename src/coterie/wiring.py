@@ -80,6 +80,12 @@ def _check_storage(services: Services) -> None:
                 "the storage belongs to other records: set COTERIE_DATABASE_URL to theirs, or COTERIE_STORAGE_URL to "
                 f"an empty place (if those records are gone for good, delete its file `{STORAGE_MARK}`)"
             )
+        own_folder = services.settings.data_dir / "vectors"
+        if mark is None and services.settings.storage_url is not None and own_folder.exists():
+            raise WrongStore(
+                f"vectors of these records are in {own_folder}: start without COTERIE_STORAGE_URL, `coterie backup`, "
+                "and `coterie restore` into an empty place with it"
+            )
         if mark is None:
             mark = found = new_id("storage")
             storage.write(STORAGE_MARK, mark.encode())

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import lance
 import orjson
 import pytest
 from sqlalchemy import func, select
@@ -20,10 +21,12 @@ from coterie.app import create_app
 from coterie.backup.copying import MANIFEST, BadBackup, back_up, restore
 from coterie.config import Settings
 from coterie.documents import upkeep
+from coterie.runs.retention import tidy_runs
 from coterie.store import hold
 from coterie.store.storage import open_storage
 from coterie.store.tables import documents, retired_vectors
 from coterie.wiring import open_empty
+from objectstore import files_of
 from runs.here import run_here
 from support import KMEANS, add_cluster, add_collection
 
@@ -124,6 +127,7 @@ def test_what_is_deleted_meanwhile_is_gone_and_the_rest_is_whole(
     doomed = add_cluster(client, "doomed", vector_config=KMEANS)["cluster_id"]
     run_here(client, services, monkeypatch, doomed)
     before = seen(client, cluster)
+    collection = client.get("/v1/collections/things").json()["collection_id"]
 
     def meanwhile(part: str) -> None:
         if part == "vectors":
@@ -142,6 +146,11 @@ def test_what_is_deleted_meanwhile_is_gone_and_the_rest_is_whole(
     restore(other, open_storage(tmp_path / "copy"), paused=False, tell=lambda part: None)
     with TestClient(create_app(other), headers=auth, raise_server_exceptions=False) as there:
         assert seen(there, cluster) == before
+        item = {"document_id": "new", "vectors": {"bring_your_own": [0.0, 1.0, 2.0, 3.0]}}
+        assert there.post("/v1/collections/things/documents", json=item).is_success
+        (key,) = [key for key in other.vectors.storage.folders(3) if collection in key]
+        held = lance.dataset(other.vectors.storage.lance(key)[0]).to_table(columns=["key"])["key"].to_pylist()
+        assert len(set(held)) == len(held)  # no vector has the key of one that was written meanwhile
         assert there.get("/v1/collections/others").status_code == 404
         assert there.get(f"/v1/clusters/{doomed}").status_code == 404
 
@@ -149,7 +158,9 @@ def test_what_is_deleted_meanwhile_is_gone_and_the_rest_is_whole(
 def test_while_it_is_held_the_upkeep_deletes_nothing(
     client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lived_in(client, services, monkeypatch)
+    cluster = lived_in(client, services, monkeypatch)
+    run_here(client, services, monkeypatch, cluster)
+    assert client.patch(f"/v1/clusters/{cluster}", json={"retention": {"max_runs": 1}}).is_success
     monkeypatch.setattr(upkeep.delete_retired, "__defaults__", (timedelta(seconds=-2),))
 
     def retired() -> int:
@@ -161,7 +172,11 @@ def test_while_it_is_held_the_upkeep_deletes_nothing(
     with hold.held(services.db):
         time.sleep(1.5)  # it is renewed
         upkeep.upkeep(services)
+        tidy_runs(services)
         assert retired() > 0
+        assert len(client.post(f"/v1/clusters/{cluster}/executions/list").json()["results"]) == 2
+    tidy_runs(services)
+    assert len(client.post(f"/v1/clusters/{cluster}/executions/list").json()["results"]) == 1
     upkeep.upkeep(services)
     assert retired() == 0
     hold._renew(services.db)  # by a process that ended at once
@@ -193,18 +208,31 @@ def test_a_copy_beside_the_original_can_be_paused(
 
 
 def test_what_is_no_backup_is_refused(
-    services: Services, open_other: Callable[[str], Services], tmp_path: Path
+    client: TestClient, services: Services, open_other: Callable[[str], Services], tmp_path: Path
 ) -> None:
+    add_collection(client)
     target = open_storage(tmp_path / "copy")
     with pytest.raises(BadBackup, match="no backup in that place, or it was not finished"):
         restore(open_other("sqlite"), target, paused=False)
     back_up(services, target, lambda part: None)
-    with pytest.raises(BadBackup, match="there is a backup in that place already"):
+    with pytest.raises(BadBackup, match="there is something in that place already"):
         back_up(services, target, lambda part: None)
     with pytest.raises(BadBackup, match="there are records already"):
         restore(services, target, paused=False)
+    for place in (services.vectors.storage, services.blobs.below("below")):
+        with pytest.raises(BadBackup, match="the service's own storage"):
+            back_up(services, place, lambda part: None)
+    root = open_storage(services.settings.storage)
+    with pytest.raises(BadBackup):
+        back_up(services, root, lambda part: None)
+    assert files_of(services.vectors.storage)
     held = orjson.loads(target.read(MANIFEST))
     target.write(MANIFEST, orjson.dumps({**held, "schema": "0001", "version": "0.0.9"}))
+    own = open_other("sqlite")
+    own.blobs.write("a/file", b"")
+    open_storage(own.settings.storage).write(MANIFEST, orjson.dumps(held))
+    with pytest.raises(BadBackup, match="the service's own storage"):
+        restore(own, open_storage(own.settings.storage), paused=False)
     with pytest.raises(BadBackup, match=r"restore it with Coterie 0\.0\.9"):
         restore(open_other("sqlite"), target, paused=False)
 

@@ -58,7 +58,7 @@ def test_what_a_crash_left_of_a_collection_goes(
 
 
 def test_old_scratch_files_go_and_new_ones_stay(services: Services) -> None:
-    old, new = services.settings.scratch_dir / "run_old", services.settings.scratch_dir / "import-new"
+    old, new = services.settings.scratch_dir / "import-old", services.settings.scratch_dir / "import-new"
     old.mkdir()
     new.touch()
     past = time.time() - 2 * upkeep.LEFTOVER_SECONDS

@@ -1,7 +1,6 @@
 """Who counts as dead, who adopts, and what a worker that was taken for dead may still do."""
 
 import os
-import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,11 +10,13 @@ from sqlalchemy import insert, select, update
 
 from coterie.api.context import Services
 from coterie.jobs import queue
+from coterie.jobs.alive import host_of_this_process
 from coterie.jobs.job import Canceled, Job, Superseded
 from coterie.jobs.worker import GIVEN_UP, MAX_RECOVERIES, Worker
+from coterie.store.storage import StorageFailed
 from coterie.store.tables import organizations, tasks, workers
 
-HERE = socket.gethostname()
+HERE = host_of_this_process()
 GONE = 2**22 + 1
 """No process has this number."""
 
@@ -93,6 +94,30 @@ def test_a_job_that_took_down_its_workers_is_given_up(
     assert state(services, task_id).status == queue.FAILED
 
 
+def test_a_storage_that_fails_when_a_job_is_tidied_does_not_hold_up_the_worker(
+    services: Services, monkeypatch: pytest.MonkeyPatch, task_id: str
+) -> None:
+    monkeypatch.setattr("coterie.jobs.worker.DBOS.cancel_workflow", lambda _id: None)
+    locked: list[bool] = []
+
+    def take_away() -> None:
+        locked.append(services.db._writer.locked())
+        raise StorageFailed("away")
+
+    class Handler:
+        def ended(self, *_arguments: Any) -> Any:
+            return take_away
+
+    handlers: Any = {"kind": Handler()}
+    worker = Worker(services.settings, services.db, services.clock, Executor(), handlers, lambda: None)
+    with services.db.write() as tx:
+        tx.execute(update(tasks).values(cancel_requested=True))
+    worker._beat()
+    worker._dispatch()
+    assert locked == [False]  # the store's lock is not held meanwhile
+    assert state(services, task_id).status == queue.CANCELED
+
+
 def submit(services: Services, **columns: Any) -> str:
     with services.db.write() as tx:
         org = tx.scalars(select(organizations.c.id)).one()
@@ -129,7 +154,7 @@ def test_a_job_in_other_hands_can_neither_go_on_nor_end(services: Services, task
     with services.db.write() as tx, pytest.raises(Superseded):
         job.complete(tx, [])
     row = state(services, task_id)
-    assert (row.status, "fit" in row.resource) == ("PENDING", False)
+    assert (row.status, '"fit"' in row.resource) == ("PENDING", False)
 
 
 def test_an_earlier_attempt_can_neither_go_on_nor_end(services: Services, task_id: str) -> None:

@@ -16,11 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import delete
 
 from conftest import PLACES, place_of
 from coterie.config import Settings
 from coterie.store.bucket import TAIL
 from coterie.store.storage import Storage, StorageFailed, UnfitStorage, open_storage
+from coterie.store.tables import settings
 from coterie.store.vectors import Space, VectorStore
 from coterie.wiring import STORAGE_MARK, WrongStore, open_services
 from objectstore import ObjectStore, files_of
@@ -169,6 +171,24 @@ def test_a_url_that_names_no_bucket_is_refused(url: str) -> None:
         open_storage(url)
 
 
+def test_an_endpoint_without_a_scheme_is_told() -> None:
+    with pytest.raises(UnfitStorage, match="must be http://… or https://…, not 'host:9000'"):
+        open_storage("s3://bucket/x?endpoint=host:9000")
+
+
+def test_missing_keys_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("coterie.store.bucket.RETRIES", 0)
+    with pytest.raises(UnfitStorage, match="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set"):
+        open_storage("s3://bucket/x?endpoint=http://127.0.0.1:9&region=us-east-1").check()
+
+
+def test_a_url_of_postgresql_is_taken_as_most_write_it() -> None:
+    for url in ("postgres://u@h/d", "postgresql://u@h/d", "postgresql+psycopg://u@h/d"):
+        assert Settings(database_url=url).database_url == "postgresql+psycopg://u@h/d"
+
+
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UnfitStorage, match="cannot be made"):
@@ -187,3 +207,22 @@ def test_records_go_with_their_own_storage_only(tmp_path: Path, object_store: Ob
     with pytest.raises(WrongStore, match="the storage belongs to other records"):
         open_services(own.model_copy(update={"data_dir": tmp_path / "new"}))
     open_services(own)[0].db.close()
+
+
+def test_records_with_vectors_in_their_folder_are_not_given_an_empty_storage(
+    tmp_path: Path, object_store: ObjectStore
+) -> None:
+    old = Settings(data_dir=tmp_path / "data")
+    services, _ = open_services(old)
+    services.vectors.append(Space("ns", "col", "v"), np.array([1]), np.ones((1, 4), np.float32))
+    with services.db.write() as tx:
+        tx.execute(delete(settings).where(settings.c.name == STORAGE_MARK))  # as a version of before left it
+    services.db.close()
+    with pytest.raises(WrongStore, match="start without COTERIE_STORAGE_URL"):
+        open_services(old.model_copy(update={"storage_url": object_store.create()}))
+    (tmp_path / "data" / STORAGE_MARK).unlink()
+    open_services(old)[0].db.close()
+
+
+def test_scratch_on_a_disk_that_others_use_is_a_folder_of_its_own(tmp_path: Path) -> None:
+    assert Settings(COTERIE_SCRATCH_DIR=tmp_path).scratch_dir == tmp_path / "coterie-scratch"

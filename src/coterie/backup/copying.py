@@ -24,10 +24,10 @@ from coterie.jobs import queue
 from coterie.kit.clock import iso
 from coterie.kit.errors import CannotStart
 from coterie.store import schema
-from coterie.store.dialects import among
+from coterie.store.dialects import among, upsert
 from coterie.store.hold import held
 from coterie.store.storage import Storage
-from coterie.store.tables import clusters, collections, namespaces, runs, tasks, triggers, webhooks
+from coterie.store.tables import clusters, collections, namespaces, runs, sequences, tasks, triggers, webhooks
 from coterie.store.vectors import VectorStore
 
 MANIFEST = "manifest.json"
@@ -43,7 +43,8 @@ class BadBackup(CannotStart):
 
 @dataclass(frozen=True)
 class Copied:
-    """What a backup holds."""
+    """What a backup holds; `gone` was deleted while it was made, and `sequences` go on after what was added meanwhile:
+    vectors of documents that it has not may be among those that it has."""
 
     schema: str
     version: str
@@ -52,13 +53,15 @@ class Copied:
     vectors: int
     files: int
     gone: dict[str, list[str]]
+    sequences: dict[str, int]
 
 
 def back_up(services: Services, target: Storage, tell: Tell = print) -> Copied:
     """Copy everything to an empty place, while the service runs. Raises BadBackup, StorageFailed."""
+    _require_apart(services, target)
     target.check()
-    if target.exists(MANIFEST):
-        raise BadBackup("there is a backup in that place already: name an empty one")
+    if next(iter(target.files()), None) is not None:
+        raise BadBackup("there is something in that place already: name an empty one for each backup")
     created = iso(services.clock.now())
     with held(services.db):
         tell("records")
@@ -70,9 +73,9 @@ def back_up(services: Services, target: Storage, tell: Tell = print) -> Copied:
         tell("artifacts")
         files = _copy_files(services.blobs, target.below("artifacts"))
         with services.db.read() as tx:
-            left = _identities(tx)
+            left, following = _identities(tx), dict(tx.execute(select(sequences.c.name, sequences.c.next)).all())
     gone = {name: sorted(named[name] - left[name]) for name in named}
-    copied = Copied(schema.HEAD, coterie.__version__, created, counts, vectors, files, gone)
+    copied = Copied(schema.HEAD, coterie.__version__, created, counts, vectors, files, gone, following)
     target.write(MANIFEST, orjson.dumps(copied))
     return copied
 
@@ -80,7 +83,8 @@ def back_up(services: Services, target: Storage, tell: Tell = print) -> Copied:
 def restore(services: Services, source: Storage, *, paused: bool, tell: Tell = print) -> Copied:
     """Read a backup into a service that has nothing yet and does not run; with `paused` its triggers and webhooks are
     off. Jobs that were under way begin anew. Raises BadBackup, StorageFailed."""
-    copied = _manifest(source)
+    copied = find_backup(source)
+    _require_apart(services, source)
     with services.db.read() as tx:
         if not is_empty(tx):
             raise BadBackup("there are records already: restore into an empty database and data folder")
@@ -103,7 +107,8 @@ def restore(services: Services, source: Storage, *, paused: bool, tell: Tell = p
     return copied
 
 
-def _manifest(source: Storage) -> Copied:
+def find_backup(source: Storage) -> Copied:
+    """What the backup in a place holds. Raises BadBackup."""
     try:
         copied = Copied(**orjson.loads(source.read(MANIFEST)))
     except FileNotFoundError as error:
@@ -114,6 +119,14 @@ def _manifest(source: Storage) -> Copied:
             f"{copied.version}, and start the newer one on it then"
         )
     return copied
+
+
+def _require_apart(services: Services, place: Storage) -> None:
+    """Raise BadBackup for a place that is the service's own, or where its vectors and artifacts are."""
+    own = (services.vectors.storage, services.blobs)
+    for theirs in (place, place.below("vectors"), place.below("artifacts")):
+        if any(f"{theirs.lance('-')[0]}/".startswith(each.lance("-")[0].removesuffix("-")) for each in own):
+            raise BadBackup("that place is the service's own storage: a backup needs one apart from it")
 
 
 def _identities(tx: Connection) -> dict[str, set[str]]:
@@ -160,6 +173,9 @@ def _settle(tx: Connection, copied: Copied, paused: bool) -> None:
     """Let go of what was deleted while the copy was made, and hand open jobs out anew."""
     for table in WITH_FILES:
         tx.execute(delete(table).where(among(tx, table.c.id, copied.gone[str(table.name)])))
+    for name, following in copied.sequences.items():
+        new = upsert(tx.dialect, sequences).values(name=name, next=following)
+        tx.execute(new.on_conflict_do_update(index_elements=["name"], set_={"next": new.excluded.next}))
     anew = {"owner": None, "dispatched_at": None, "workspace": None, "attempt": 0, "recoveries": 0}
     tx.execute(update(tasks).where(tasks.c.status.in_(queue.OPEN)).values(**anew))
     if paused:

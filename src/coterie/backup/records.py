@@ -43,6 +43,7 @@ def save_records(tx: Connection, target: Storage) -> dict[str, int]:
     with TemporaryDirectory(prefix="coterie-backup-") as folder:
         for table in TABLES:
             written = Path(folder) / table.name
+            written.touch(mode=0o600)  # it may hold secrets that sign
             counts[str(table.name)] = _save(tx, table, written)
             target.publish(_key(table), written)
     return {**counts, "last_document": last_key(tx, documents)}

@@ -33,11 +33,22 @@ def main() -> None:
         typer.echo(f"error: the service cannot be reached ({error}): is it running, and is --url right?", err=True)
         raise SystemExit(1) from error
     except Exception as error:
+        if faults := _faulty_settings(error):
+            typer.echo("\n".join(f"error: {fault}" for fault in faults), err=True)
+            raise SystemExit(1) from error
         if not _is_of_the_store(error):
             raise
         reason = str(getattr(error, "orig", error)).splitlines()[0]
         typer.echo(f"error: the records cannot be reached ({reason}): is COTERIE_DATABASE_URL right?", err=True)
         raise SystemExit(1) from error
+
+
+def _faulty_settings(error: Exception) -> list[str]:
+    """What is wrong with the environment's settings, without their values: these may be secrets."""
+    if type(error).__name__ != "ValidationError" or getattr(error, "title", "") != "Settings":
+        return []
+    faults = error.errors(include_input=False, include_url=False)  # type: ignore[attr-defined]
+    return [f"COTERIE_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}" for each in faults]
 
 
 def _is_of_the_store(error: Exception) -> bool:

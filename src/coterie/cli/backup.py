@@ -36,6 +36,7 @@ def restore(
 ) -> None:
     """Read a backup into an empty data folder, or into the empty database and storage of the settings: each kind takes
     backups of either. Start the service afterwards; jobs that were under way begin anew."""
+    from coterie.backup.copying import find_backup  # noqa: PLC0415
     from coterie.backup.copying import restore as read_back  # noqa: PLC0415
     from coterie.config import Settings  # noqa: PLC0415
     from coterie.kit.errors import CannotStart  # noqa: PLC0415
@@ -44,8 +45,10 @@ def restore(
 
     settings = Settings(data_dir=data_dir)
     try:
+        source = open_storage(place)
+        find_backup(source)  # before anything is made for it
         services = open_empty(settings)
-        copied = read_back(services, open_storage(place), paused=paused, tell=_tell)
+        copied = read_back(services, source, paused=paused, tell=_tell)
     except (CannotStart, StorageFailed) as error:
         fail(str(error))
     services.db.close()

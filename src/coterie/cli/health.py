@@ -1,6 +1,5 @@
 """`coterie health`: for the checks of containers and supervisors."""
 
-import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +32,7 @@ def _check_worker(data_dir: Path) -> None:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     from coterie.config import Settings  # noqa: PLC0415
-    from coterie.jobs.alive import count_alive  # noqa: PLC0415
+    from coterie.jobs.alive import count_alive, host_of_this_process  # noqa: PLC0415
     from coterie.store.db import Db  # noqa: PLC0415
 
     settings = Settings(data_dir=data_dir)
@@ -41,7 +40,7 @@ def _check_worker(data_dir: Path) -> None:
         fail(f"there are no records in {data_dir}: set --data-dir, or COTERIE_DATABASE_URL for those in PostgreSQL")
     db = Db(settings.records)
     try:
-        alive = count_alive(db, settings.worker_grace_seconds, socket.gethostname())
+        alive = count_alive(db, settings.worker_grace_seconds, host_of_this_process())
     except SQLAlchemyError as error:
         fail(f"the records do not answer ({type(error).__name__}): is COTERIE_DATABASE_URL right?")
     finally:

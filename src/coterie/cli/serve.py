@@ -65,7 +65,7 @@ def serve(
         address.write_text(json.dumps({"url": url, "pid": os.getpid()}))
     try:
         if settings.log_format == "json":  # such a log is kept, and no place for what opens the service
-            log.info("Coterie is at %s; its first key is in %s", url, settings.key_path)
+            log.info("Coterie is at %s%s", url, "" if key is None else f"; its first key is in {settings.key_path}")
         else:
             _announce(url, sign_in_link(services, url), key, settings.key_path)
         crew.start()

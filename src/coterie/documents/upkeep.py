@@ -96,7 +96,8 @@ def sweep_folders(services: Services) -> None:
 
 def sweep_leftovers(services: Services) -> None:
     """Delete what a crash left in this worker's scratch folder."""
-    for path in services.settings.scratch_dir.glob("[!.]*"):
+    others = (path for path in services.settings.scratch_dir.glob("[!.]*") if not path.name.startswith("run_"))
+    for path in others:  # those of runs go by whether they are under way
         if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
             log.warning("removing %s, which a crash left behind", path.name)
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)

@@ -1,11 +1,23 @@
 """Which workers are alive, by their heartbeats: for those who only look, without the job engine."""
 
+import os
+import socket
 import time
+from contextlib import suppress
 
 from sqlalchemy import func, select
 
 from coterie.store.db import Db
 from coterie.store.tables import workers
+
+
+def host_of_this_process() -> str:
+    """Within what process numbers mean one process each: the host's name and, on Linux, the namespace of the numbers.
+    Containers may share the one and not the other."""
+    name = socket.gethostname()
+    with suppress(OSError):
+        name += f" {os.readlink('/proc/self/ns/pid')}"
+    return name
 
 
 def count_alive(db: Db, grace_seconds: float, host: str | None = None) -> int:

@@ -18,6 +18,7 @@ from coterie.store.tables import tasks
 log = logging.getLogger("coterie.jobs")
 
 T = TypeVar("T")
+TakeAway = Callable[[], None]
 RunStep = Callable[[str, Callable[[], Any]], Any]
 """Runs a named step once: after a crash, a step that had ended gives its recorded result."""
 
@@ -49,8 +50,9 @@ class Handler(Protocol):
         """Do it; the task's outputs. Raises JobFailed, Canceled."""
         ...
 
-    def ended(self, tx: Connection, payload: Mapping[str, Any], status: str, error: str | None) -> None:
-        """Bring the job's resources along when it failed or was canceled, in the transaction that ends the task."""
+    def ended(self, tx: Connection, payload: Mapping[str, Any], status: str, error: str | None) -> TakeAway | None:
+        """Bring the job's resources along when it failed or was canceled, in the transaction that ends the task; what
+        is to be called after that, which may take its time, to take away what the job left elsewhere."""
         ...
 
 

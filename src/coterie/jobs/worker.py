@@ -14,7 +14,6 @@ still: what it would record of a step would be read as the step's result.
 
 import logging
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -32,6 +31,7 @@ from coterie.compute.memory import usable
 from coterie.config import Settings
 from coterie.engine.memory import mib
 from coterie.jobs import claims, queue
+from coterie.jobs.alive import host_of_this_process
 from coterie.jobs.job import Canceled, Handler, Job, JobFailed, Superseded, TooLittleMemory
 from coterie.jobs.observed import observed
 from coterie.jobs.scratch import identity_of
@@ -39,6 +39,7 @@ from coterie.kit.clock import Clock, iso
 from coterie.kit.errors import CoterieError
 from coterie.kit.ids import new_id
 from coterie.store.db import Db
+from coterie.store.storage import StorageFailed
 from coterie.store.tables import tasks, workers
 
 log = logging.getLogger("coterie.jobs")
@@ -143,6 +144,9 @@ class Worker:
             return self._move(job, error.needed) or end(queue.FAILED, error=self._without_room(error))
         except (JobFailed, CoterieError, StageError) as error:
             return end(queue.FAILED, error=str(error))
+        except StorageFailed:
+            log.exception("job %s failed for its storage", job.task_id)
+            return end(queue.FAILED, error="the storage of vectors and artifacts did not answer: start it again")
         except Exception as error:
             log.exception("job %s failed", job.task_id)
             message = f"internal error ({type(error).__name__}); the worker's log has the details"
@@ -174,17 +178,23 @@ class Worker:
         outputs: list[Any] | None = None,
     ) -> str:
         """End a job's task, if it has not ended; the state that it was to end in. Raises Superseded."""
+        take_away = None
         with self.db.write() as tx:
             row = tx.execute(select(tasks).where(tasks.c.id == job.task_id)).first()
             if row is None:  # its namespace is gone: what the job made meanwhile must go too
-                handler.ended(tx, payload, queue.CANCELED, None)
+                take_away = handler.ended(tx, payload, queue.CANCELED, None)
             elif not job.holds(row):
                 raise Superseded
             elif row.status in queue.OPEN:
                 if status != queue.COMPLETED:
-                    handler.ended(tx, payload, status, error)
+                    take_away = handler.ended(tx, payload, status, error)
                 now = iso(self.clock.now())
                 queue.change(tx, row, now, status=status, error_message=error, outputs=outputs or [])
+        if take_away is not None:
+            try:
+                take_away()
+            except OSError:  # the upkeep finds what is left
+                log.warning("what job %s left could not be taken away", job.task_id, exc_info=True)
         return status
 
     def _move(self, job: Job, needed: int) -> str | None:
@@ -210,13 +220,13 @@ class Worker:
         beaten = reconciled = time.monotonic()
         while not self._stopping.is_set():
             try:
-                self._dispatch()
                 late = time.monotonic() - beaten - self.settings.heartbeat_seconds
                 if late >= 0:
                     self._beat()
                     beaten = time.monotonic()
                     if late < self.settings.worker_grace_seconds / 2:  # else others may have been held up as well
                         self._adopt()
+                self._dispatch()
                 if time.monotonic() - reconciled >= RECONCILE_SECONDS:
                     reconciled = time.monotonic()
                     self._reconcile()
@@ -298,7 +308,7 @@ class Worker:
                 tx.execute(
                     insert(workers).values(
                         id=self.id,
-                        host=socket.gethostname(),
+                        host=host_of_this_process(),
                         pid=os.getpid(),
                         started_at=iso(self.clock.now()),
                         seen_at=seen,
@@ -341,7 +351,7 @@ class Worker:
         A process that runs may just be held up; but its number may also be another program's by now.
         """
         silence = time.time() - row.seen_at
-        if row.host != socket.gethostname() or row.seen_at == 0:
+        if row.host != host_of_this_process() or row.seen_at == 0:
             return bool(silence > self.settings.worker_grace_seconds)
         if row.pid == os.getpid() or _process_is_gone(row.pid):
             return True
@@ -353,8 +363,8 @@ class Worker:
             held = claims.in_hand(tx, self.id)
         for row in held:
             workflow = DBOS.get_workflow_status(_workflow_id(row))
-            if workflow is None:
-                self._start(row)
+            if workflow is None or (workflow.status == "PENDING" and workflow.executor_id != self.id):
+                self._start(row)  # what came between taking it and that has passed
             elif workflow.status not in ("PENDING", "ENQUEUED"):
                 self._end_without(row, queue.FAILED, GIVEN_UP)
 

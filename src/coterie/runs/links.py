@@ -40,8 +40,13 @@ def make_link(
     secret, expires = secrets.token_urlsafe(32), int(time.time()) + seconds
     key = f"{folder}/{expires}-{_hash(secret)}/{filename}"
     with NamedTemporaryFile(dir=services.settings.scratch_dir, prefix="export-", delete=False) as file:
-        file.writelines(chunks)
-    blobs.publish(key, Path(file.name))
+        written = Path(file.name)
+        try:
+            file.writelines(chunks)
+            file.flush()
+            blobs.publish(key, written)
+        finally:
+            written.unlink(missing_ok=True)
     own = f"{address}/{tenant.internal_id}/{tenant.namespace_id}/{expires}/{secret}/{filename}"
     return blobs.link(key, seconds) or own, expires
 

@@ -2,6 +2,7 @@
 of their rows is. A part has rows of other documents too: what filters left out, and what was deleted or written anew.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from coterie.store.vectors import MissingVectors, Space, VectorStore
 
 if TYPE_CHECKING:  # the child that computes has no use for records
     from coterie.documents.queries import Members
+
+log = logging.getLogger("coterie.runs")
 
 _PINNED, _PARTS, _ROWS = "pinned.json", "parts.json", "located.npz"
 
@@ -69,11 +72,15 @@ def read_located(folder: Path) -> list[Located]:
 
 
 def release(store: VectorStore, folder: Path) -> None:
-    """Let go of what a run has pinned, if it has."""
-    if (folder / _PINNED).exists():
-        pinned = orjson.loads((folder / _PINNED).read_bytes())
+    """Let go of what a run has pinned, if it has. A store that does not answer is left to the upkeep."""
+    if not (folder / _PINNED).exists():
+        return
+    pinned = orjson.loads((folder / _PINNED).read_bytes())
+    try:
         for space in pinned["spaces"]:
             store.release(Space(**space), pinned["name"])
+    except OSError:
+        log.warning("what %s has pinned stays until the next upkeep", pinned["name"], exc_info=True)
 
 
 def _find(part: Part, ascending: NDArray[np.int64], order: NDArray[np.int64]) -> Located:

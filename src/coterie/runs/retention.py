@@ -25,6 +25,7 @@ from coterie.runs.links import sweep_links
 from coterie.runs.queries import find_run
 from coterie.runs.summary import definition_summary, run_text
 from coterie.store.dialects import among
+from coterie.store.hold import is_held
 from coterie.store.tables import clusters, namespaces, organizations, runs
 
 log = logging.getLogger("coterie.runs")
@@ -33,6 +34,7 @@ GRACE_SECONDS = 3600
 """Files that no record leads to are left alone for so long."""
 
 ROWS = 1_000
+WITH_FILES = runs.c.status.in_([*queue.OPEN, queue.COMPLETED])
 NO_SUMMARY = ("num_clusters", "num_documents_clustered", "cluster_stats", "parquet_path", "members_key")
 """What a definition shows of its newest completed run, besides which one it is."""
 
@@ -90,9 +92,9 @@ def delete_run(tx: Connection, services: Services, tenant: Tenant, identifier: s
 
 
 def retire_runs(services: Services, cluster_id: str | None) -> None:
-    """Delete what a definition's retention no longer keeps."""
+    """Delete what a definition's retention no longer keeps, but while a backup is made."""
     with services.db.read() as tx:
-        doomed = _overdue_of(tx, services, cluster_id)
+        doomed = [] if is_held(tx) else _overdue_of(tx, services, cluster_id)
     if doomed:
         with services.db.write() as tx:  # a run may have been given a name since
             gone = _delete(tx, select(runs.c.id).where(among(tx, runs.c.id, _overdue_of(tx, services, cluster_id))))
@@ -100,8 +102,11 @@ def retire_runs(services: Services, cluster_id: str | None) -> None:
 
 
 def tidy_runs(services: Services) -> None:
-    """One round of upkeep: every definition's retention, that of runs without a definition, and the sweep."""
+    """One round of upkeep, but while a backup is made: every definition's retention, that of runs without a definition,
+    and the sweep."""
     with services.db.read() as tx:
+        if is_held(tx):
+            return
         several = select(runs.c.cluster_id).where(runs.c.cluster_id.is_not(None))
         found = tx.scalars(several.group_by(runs.c.cluster_id).having(func.count() > 1)).all()
     for cluster_id in found:
@@ -112,20 +117,20 @@ def tidy_runs(services: Services) -> None:
 
 
 def sweep_artifacts(services: Services) -> None:
-    """Delete the files of runs that have no record, but for those that their request had kept."""
+    """Delete the files of runs that have no record, or have failed, but for those that their request had kept."""
     found = [key for key in services.blobs.folders(RUN_DEPTH) if key.split("/")[2] == RUNS]
     for start in range(0, len(found), ROWS):
         names = {key: key.rsplit("/", 1)[1] for key in found[start : start + ROWS]}
         spaces = {key: key.split("/")[1] for key in names}
         with services.db.read() as tx:
-            present = set(tx.scalars(select(runs.c.id).where(among(tx, runs.c.id, list(names.values())))))
+            present = set(tx.scalars(select(runs.c.id).where(among(tx, runs.c.id, list(names.values())), WITH_FILES)))
             there = set(tx.scalars(select(namespaces.c.id).where(among(tx, namespaces.c.id, list(spaces.values())))))
         for key, run_id in names.items():
             if spaces[key] in there and run_id in present:
                 continue
             late = 0 < services.blobs.added(key) < time.time() - GRACE_SECONDS
             if late and not (spaces[key] in there and is_kept(services.blobs, key)):
-                log.warning("removing the files of %s, which has no record", run_id)
+                log.warning("removing the files of %s, which has no record or no result", run_id)
                 services.blobs.drop(key)
 
 

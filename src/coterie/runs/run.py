@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, select, update
 from coterie.api.context import Services, Tenant
 from coterie.clusters.service import change_cluster
 from coterie.jobs import queue
-from coterie.jobs.job import Canceled, Job
+from coterie.jobs.job import Canceled, Job, TakeAway
 from coterie.kit.clock import iso
 from coterie.runs.artifacts import artifact_prefix, artifacts_of, read_names
 from coterie.runs.assigning import find_before, load_arrivals, write_assigned
@@ -126,19 +126,24 @@ class ClusterRun:
         write = partial(write_assigned, self.services, tenant, plan, files, before, found)
         return job.step("write", write, share=0.7)
 
-    def ended(self, tx: Connection, payload: Mapping[str, Any], status: str, error: str | None) -> None:
-        """Mark the run and its definition; results of earlier runs stay."""
+    def ended(self, tx: Connection, payload: Mapping[str, Any], status: str, error: str | None) -> TakeAway:
+        """Mark the run and its definition; results of earlier runs stay, and files of this one go."""
+        take_away = partial(self._take_away, payload)
         row = tx.execute(select(runs).where(runs.c.id == payload["run_id"])).first()
-        release(self.services.vectors, self._scratch(payload["run_id"]))
-        shutil.rmtree(self._scratch(payload["run_id"]), ignore_errors=True)
-        self.services.blobs.drop(artifact_prefix(payload["internal_id"], payload["namespace_id"], payload["run_id"]))
         if row is None:
-            return
+            return take_away
         now = iso(self.services.clock.now())
         shown = {"status": status.lower(), "completed_at": now, "error_message": error}
         _change_run(tx, row, status, shown)
         self._mark_cluster(tx, row, {"status": status, "error": error})
         tell_run(tx, row.id, "cluster.execution.failed", now)
+        return take_away
+
+    def _take_away(self, payload: Mapping[str, Any]) -> None:
+        folder = self._scratch(payload["run_id"])
+        release(self.services.vectors, folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        self.services.blobs.drop(artifact_prefix(payload["internal_id"], payload["namespace_id"], payload["run_id"]))
 
     def _by_vectors(self, job: Job, tenant: Tenant, plan: Plan, run: Row[Any], folder: Path) -> dict[str, Any]:
         passes = Passes(job.executor, job.polling, plan, folder)

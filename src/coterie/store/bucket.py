@@ -7,6 +7,7 @@ GOOGLE_APPLICATION_CREDENTIALS), else the role of the machine, the container or 
 
 import io
 import logging
+import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -38,6 +39,9 @@ PART = 16 * 1024 * 1024
 REQUEST_SECONDS = 120
 RETRIES, RETRY_SECONDS = 8, 60
 """A store that does not answer after so many tries, or for so long, has failed."""
+
+HEALTH_SECONDS = 3
+"""A look at its health waits no longer, and asks once."""
 
 DELETED_AT_ONCE = 1_000
 PARAMETERS = {
@@ -93,7 +97,7 @@ class BucketStorage:
         except AlreadyExistsError:
             return
         except (BaseError, OSError) as error:
-            raise UnfitStorage(f"the storage {self} cannot be written: {_first(error)}") from error
+            raise UnfitStorage(f"the storage {self} cannot be written: {_first(error)}{_without_keys(self)}") from error
         finally:
             with suppress(BaseError, OSError):
                 obstore.delete(self._bucket, key)
@@ -103,8 +107,9 @@ class BucketStorage:
         )
 
     def is_usable(self) -> bool:
+        quick = _bucket(*self._place, self._options, seconds=HEALTH_SECONDS, retries=0)
         try:
-            next(iter(obstore.list(self._bucket, chunk_size=1)), None)
+            next(iter(obstore.list(quick, chunk_size=1)), None)
         except (BaseError, OSError):
             return False
         return True
@@ -219,17 +224,28 @@ class _Object(io.RawIOBase):
 
 
 def _options(scheme: str, said: Mapping[str, str]) -> dict[str, str]:
+    endpoint = said.get("endpoint", "")
+    if endpoint and not endpoint.startswith(("http://", "https://")):
+        raise UnfitStorage(f"the endpoint of the storage must be http://… or https://…, not '{endpoint}'")
     options = {PARAMETERS[scheme][name]: value for name, value in said.items() if value}
-    if said.get("endpoint", "").startswith("http://"):
+    if endpoint.startswith("http://"):
         options["allow_http"] = "true"
     return options
 
 
-def _bucket(scheme: str, bucket: str, prefix: str, options: Mapping[str, str]) -> Bucket:
+def _bucket(
+    scheme: str,
+    bucket: str,
+    prefix: str,
+    options: Mapping[str, str],
+    *,
+    seconds: float = REQUEST_SECONDS,
+    retries: int | None = None,
+) -> Bucket:
     kind: Any = {"s3": S3Store, "gs": GCSStore}[scheme]
     config = {name: value for name, value in options.items() if name != "allow_http"}
-    client = {"timeout": timedelta(seconds=REQUEST_SECONDS), "allow_http": "allow_http" in options}
-    retry = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
+    client = {"timeout": timedelta(seconds=seconds), "allow_http": "allow_http" in options}
+    retry = {"max_retries": RETRIES if retries is None else retries, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
     found: Bucket = kind(bucket, prefix=prefix or None, config=config, client_options=client, retry_config=retry)
     return found
 
@@ -241,6 +257,13 @@ def _failing() -> Iterator[None]:
         yield
     except BaseError as error:
         raise StorageFailed(f"the object store failed: {_first(error)}") from error
+
+
+def _without_keys(storage: BucketStorage) -> str:
+    """What to add where there are no keys to be refused."""
+    if str(storage).startswith("s3://") and not os.environ.get("AWS_ACCESS_KEY_ID"):
+        return " (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set, and this machine gives no role)"
+    return ""
 
 
 def _first(error: Exception) -> str:

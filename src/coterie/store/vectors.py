@@ -10,6 +10,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from coterie.store.parts import SCAN_ROWS, Snapshot
-from coterie.store.storage import LanceOptions, Storage
+from coterie.store.storage import LanceOptions, Storage, StorageFailed
 
 if TYPE_CHECKING:
     import lance
@@ -71,15 +72,16 @@ class VectorStore:
         flat = pa.array(np.ascontiguousarray(matrix, dtype=np.float32).reshape(-1))
         vectors = pa.FixedSizeListArray.from_arrays(flat, dimensions)
         table = pa.table({"key": pa.array(keys, pa.int64()), "vector": vectors})
-        dataset = self._open(space) or self._create(space, table.schema)
-        for attempt in range(APPEND_TRIES):
-            try:
-                _lance().write_dataset(table, dataset, mode="append")
-                return
-            except OSError as error:
-                if not _was_preempted(error) or attempt == APPEND_TRIES - 1:
-                    raise
-                time.sleep(0.01 * (attempt + 1))
+        with _failing():
+            dataset = self._open(space) or self._create(space, table.schema)
+            for attempt in range(APPEND_TRIES):
+                try:
+                    _lance().write_dataset(table, dataset, mode="append")
+                    return
+                except OSError as error:
+                    if not _was_preempted(error) or attempt == APPEND_TRIES - 1:
+                        raise
+                    time.sleep(0.01 * (attempt + 1))
 
     def read(self, space: Space, keys: Keys, out: Matrix | None = None) -> Matrix:
         """The vectors of `keys` (n) in their order, as (n, d) float32; into `out` where given.
@@ -98,14 +100,15 @@ class VectorStore:
         order = np.argsort(keys, kind="stable")
         ascending = keys[order]
         here = np.zeros(len(keys), np.bool_)
-        for batch_keys, batch in self._batches(space, ascending):
-            if out is None:
-                out = np.empty((len(keys), batch.shape[1]), np.float32)
-            at = np.searchsorted(ascending, batch_keys)
-            at[at == len(ascending)] = 0
-            wanted = ascending[at] == batch_keys
-            out[order[at[wanted]]] = batch[wanted]
-            here[order[at[wanted]]] = True
+        with _failing():
+            for batch_keys, batch in self._batches(space, ascending):
+                if out is None:
+                    out = np.empty((len(keys), batch.shape[1]), np.float32)
+                at = np.searchsorted(ascending, batch_keys)
+                at[at == len(ascending)] = 0
+                wanted = ascending[at] == batch_keys
+                out[order[at[wanted]]] = batch[wanted]
+                here[order[at[wanted]]] = True
         return out, here
 
     def delete(self, space: Space, keys: Keys) -> None:
@@ -215,6 +218,19 @@ def _size_to_reach(dataset: "lance.LanceDataset") -> int | None:
     return next((size for least, size in steps if ((least <= rows) & (rows < size)).sum() > FRAGMENTS), None)
 
 
+@contextmanager
+def _failing() -> Iterator[None]:
+    """Within it, Lance that cannot read or write is a StorageFailed."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise StorageFailed(f"the vectors cannot be reached: {_first(error)}") from error
+
+
+def _first(error: Exception) -> str:
+    return str(error).splitlines()[0][:300]
+
+
 def _key(space: Space) -> str:
     # A vector's name is the caller's text; its hash is safe as a folder's name on every file system.
     digest = hashlib.sha256(space.name.encode()).hexdigest()[:32]
@@ -225,9 +241,9 @@ def _open(uri: str, options: LanceOptions) -> "lance.LanceDataset | None":
     try:
         return _lance().dataset(uri, storage_options=options)
     except ValueError as error:
-        if "was not found" not in str(error):
-            raise
-        return None
+        if "was not found" in str(error):
+            return None
+        raise StorageFailed(f"the vectors cannot be reached: {_first(error)}") from error
 
 
 def _was_preempted(error: OSError) -> bool:
