@@ -179,7 +179,19 @@ def test_while_it_is_held_the_upkeep_deletes_nothing(
     assert len(client.post(f"/v1/clusters/{cluster}/executions/list").json()["results"]) == 1
     upkeep.upkeep(services)
     assert retired() == 0
-    hold._renew(services.db)  # by a process that ended at once
+    with hold.held(services.db), hold.held(services.db) as lasted:
+        monkeypatch.setattr(hold, "_renew", lambda *_: 1 / 0)
+        assert lasted()
+        time.sleep(1.2)
+        assert not lasted()
+    monkeypatch.undo()
+    monkeypatch.setattr(hold, "SECONDS", 1)
+    with hold.held(services.db):
+        with hold.held(services.db):
+            pass
+        with services.db.read() as tx:
+            assert hold.is_held(tx)  # of two the other goes on
+    hold._renew(services.db, f"{hold.HOLD}x")  # by a process that ended at once
     with services.db.read() as tx:
         assert hold.is_held(tx)
     time.sleep(1.2)

@@ -165,6 +165,15 @@ def test_steps_are_gone_on_with_where_their_files_are(services: Services, put: P
     assert (row.id, row.attempt, row.recoveries) == (task, 0, 0)
 
 
+def test_a_workspace_whose_workers_are_too_small_keeps_no_task(services: Services, put: Put) -> None:
+    large = replace(BOB, workspace="1.there", memory=ANN.memory + 1)
+    enlist(services, large)
+    [task] = put("a", workspace=ANN.workspace, memory_needed=large.memory)
+    assert taken(services) is None
+    row = take(services, large)
+    assert (row.id, row.attempt, row.workspace) == (task, 1, "1.there")
+
+
 @pytest.mark.parametrize("workspace", ["1.there", "2.here"])
 def test_what_nobody_can_go_on_with_is_begun_anew(services: Services, put: Put, workspace: str) -> None:
     other = replace(BOB, workspace=workspace)

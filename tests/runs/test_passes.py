@@ -172,7 +172,7 @@ def test_a_snapshot_is_divided_by_itself_alone_and_stays_readable(
     assert {part.rows for part in divided[:-1]} == {100}
     keys = np.concatenate([read_keys(part) for part in divided])
     store.delete(space, keys)
-    store.compact({"run_1"})
+    store.compact(lambda: {"run_1"})
     np.testing.assert_array_equal(np.sort(keys), np.flatnonzero(np.arange(ROWS) % 3))
     np.testing.assert_array_equal(np.concatenate([read_vectors(part) for part in divided]), vectors[keys])
     chosen = np.arange(100) % 2 == 0

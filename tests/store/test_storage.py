@@ -172,8 +172,9 @@ def test_a_url_that_names_no_bucket_is_refused(url: str) -> None:
 
 
 def test_an_endpoint_without_a_scheme_is_told() -> None:
-    with pytest.raises(UnfitStorage, match="must be http://… or https://…, not 'host:9000'"):
-        open_storage("s3://bucket/x?endpoint=host:9000")
+    for endpoint in ("host:9000", "http://key:secret@host:9000"):
+        with pytest.raises(UnfitStorage, match="must be http://… or https://…, without keys"):
+            open_storage(f"s3://bucket/x?endpoint={endpoint}")
 
 
 def test_missing_keys_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ def test_what_is_pinned_stays_readable_until_no_one_uses_it(tmp_path: Path, monk
     for number in range(1, FRAGMENTS + 2):
         store.append(SPACE, *rows(number * 3))
     store.delete(SPACE, np.array([1]))
-    store.compact({"run_1"})
+    store.compact(lambda: {"run_1"})
     assert lance.dataset(pinned.uri, version=pinned.version).to_table()["key"].to_pylist() == [0, 1, 2]
     store.compact()  # its run has ended without letting go of it
     with pytest.raises(ValueError, match="not found"):

@@ -63,7 +63,7 @@ def back_up(services: Services, target: Storage, tell: Tell = print) -> Copied:
     if next(iter(target.files()), None) is not None:
         raise BadBackup("there is something in that place already: name an empty one for each backup")
     created = iso(services.clock.now())
-    with held(services.db):
+    with held(services.db) as lasted:
         tell("records")
         with services.db.read() as tx:
             named = _identities(tx)
@@ -74,6 +74,10 @@ def back_up(services: Services, target: Storage, tell: Tell = print) -> Copied:
         files = _copy_files(services.blobs, target.below("artifacts"))
         with services.db.read() as tx:
             left, following = _identities(tx), dict(tx.execute(select(sequences.c.name, sequences.c.next)).all())
+        if not lasted():
+            raise BadBackup(
+                "the records could not be reached for so long that the upkeep may have gone on: begin again"
+            )
     gone = {name: sorted(named[name] - left[name]) for name in named}
     copied = Copied(schema.HEAD, coterie.__version__, created, counts, vectors, files, gone, following)
     target.write(MANIFEST, orjson.dumps(copied))
@@ -176,7 +180,7 @@ def _settle(tx: Connection, copied: Copied, paused: bool) -> None:
     for name, following in copied.sequences.items():
         new = upsert(tx.dialect, sequences).values(name=name, next=following)
         tx.execute(new.on_conflict_do_update(index_elements=["name"], set_={"next": new.excluded.next}))
-    anew = {"owner": None, "dispatched_at": None, "workspace": None, "attempt": 0, "recoveries": 0}
+    anew = {"owner": None, "dispatched_at": None, "workspace": None, "attempt": tasks.c.attempt + 1, "recoveries": 0}
     tx.execute(update(tasks).where(tasks.c.status.in_(queue.OPEN)).values(**anew))
     if paused:
         for row in tx.execute(select(triggers).where(triggers.c.status == "active")).all():

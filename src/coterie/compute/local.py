@@ -53,6 +53,7 @@ class LocalExecutor:
                 if result[0] == "error":
                     break
                 yield result[1]
+            child.call("common", stage, {}, poll)  # it lets go of them
         _unwrap(result)
 
     def close(self) -> None:

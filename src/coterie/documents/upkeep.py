@@ -41,9 +41,12 @@ def upkeep(services: Services) -> None:
     delete_orphans(services)
     finish_indexes(services)
     sweep_folders(services)
+    services.vectors.compact(lambda: _under_way(services))
+
+
+def _under_way(services: Services) -> set[str]:
     with services.db.read() as tx:
-        under_way = set(tx.scalars(select(runs.c.id).where(runs.c.status.in_(queue.OPEN))))
-    services.vectors.compact(under_way)
+        return set(tx.scalars(select(runs.c.id).where(runs.c.status.in_(queue.OPEN))))
 
 
 def delete_retired(services: Services, grace: timedelta = GRACE) -> None:

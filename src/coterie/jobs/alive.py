@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from sqlalchemy import func, select
 
@@ -12,11 +13,11 @@ from coterie.store.tables import workers
 
 
 def host_of_this_process() -> str:
-    """Within what process numbers mean one process each: the host's name and, on Linux, the namespace of the numbers.
-    Containers may share the one and not the other."""
+    """Within what process numbers mean one process each: the host's name and, on Linux, which start of which machine it
+    is and the namespace of the numbers. Machines and containers may share their names."""
     name = socket.gethostname()
     with suppress(OSError):
-        name += f" {os.readlink('/proc/self/ns/pid')}"
+        name += f" {Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
     return name
 
 

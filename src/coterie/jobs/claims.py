@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, false, func, or_, select, update
 
 from coterie.jobs import queue
 from coterie.store.tables import IN_HAND, UNWANTED, WAITING, tasks, workers
@@ -136,11 +136,18 @@ def _waiting_organizations(tx: Connection, most: int | None) -> list[str]:
 
 def _takes(claimant: Claimant, crew: Sequence[Row[Any, Any, Any]]) -> list[Any]:
     """What must hold of a task for the worker to take it, beside its lock."""
-    others = {each.workspace for each in crew if each.workspace is not None} - {claimant.workspace}
     largest = max(each.memory or 0 for each in crew)
+    others = dict[str, int]()
+    for each in crew:
+        if each.workspace not in (None, claimant.workspace):
+            others[each.workspace] = max(others.get(each.workspace, 0), each.memory or 0)
+    theirs = [
+        and_(tasks.c.workspace == workspace, func.coalesce(tasks.c.memory_needed, 0) <= memory)
+        for workspace, memory in others.items()
+    ]
     return [
         tasks.c.kind.in_(claimant.kinds),
-        or_(tasks.c.workspace.is_(None), tasks.c.workspace.not_in(others)),
+        or_(tasks.c.workspace.is_(None), ~or_(false(), *theirs)),
         or_(
             tasks.c.memory_needed.is_(None),
             tasks.c.memory_needed <= claimant.memory,

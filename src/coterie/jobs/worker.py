@@ -32,7 +32,7 @@ from coterie.config import Settings
 from coterie.engine.memory import mib
 from coterie.jobs import claims, queue
 from coterie.jobs.alive import host_of_this_process
-from coterie.jobs.job import Canceled, Handler, Job, JobFailed, Superseded, TooLittleMemory
+from coterie.jobs.job import Canceled, Handler, Job, JobFailed, Superseded, TakeAway, TooLittleMemory
 from coterie.jobs.observed import observed
 from coterie.jobs.scratch import identity_of
 from coterie.kit.clock import Clock, iso
@@ -191,10 +191,11 @@ class Worker:
                 now = iso(self.clock.now())
                 queue.change(tx, row, now, status=status, error_message=error, outputs=outputs or [])
         if take_away is not None:
-            try:
-                take_away()
-            except OSError:  # the upkeep finds what is left
-                log.warning("what job %s left could not be taken away", job.task_id, exc_info=True)
+            tidy = partial(_take_away, take_away, job.task_id)
+            if threading.current_thread() is self._loop:  # which says that this worker lives, and must not wait
+                threading.Thread(target=tidy, name="coterie-tidy", daemon=True).start()
+            else:
+                tidy()
         return status
 
     def _move(self, job: Job, needed: int) -> str | None:
@@ -367,6 +368,13 @@ class Worker:
                 self._start(row)  # what came between taking it and that has passed
             elif workflow.status not in ("PENDING", "ENQUEUED"):
                 self._end_without(row, queue.FAILED, GIVEN_UP)
+
+
+def _take_away(take_away: TakeAway, task_id: str) -> None:
+    try:
+        take_away()
+    except OSError:  # the upkeep finds what is left
+        log.warning("what job %s left could not be taken away", task_id, exc_info=True)
 
 
 def _workflow_id(row: Row[Any], attempt: int | None = None) -> str:

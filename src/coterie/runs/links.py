@@ -24,6 +24,7 @@ MOST = 100
 """Files that a namespace has behind links at once."""
 
 CHUNK = 1024 * 1024
+_PART = re.compile(r"[A-Za-z0-9_-]+(\.[a-z]+)?")
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -57,7 +58,7 @@ def open_link(
     """The bytes behind a link that the service serves, and how many. Raises NotFound."""
     gone = NotFound("there is no such file, or its link has expired")
     parts = (internal_id, namespace_id, filename)
-    if expires < time.time() or not _SECRET.fullmatch(secret) or any("/" in part or ".." in part for part in parts):
+    if expires < time.time() or not _SECRET.fullmatch(secret) or not all(map(_PART.fullmatch, parts)):
         raise gone
     key = f"{internal_id}/{namespace_id}/{EXPORTS}/{expires}-{_hash(secret)}/{filename}"
     try:

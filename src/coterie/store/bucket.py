@@ -21,7 +21,7 @@ import pyarrow as pa
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import GCSStore, S3Store
 
-from coterie.store.storage import LanceOptions, Storage, StorageFailed, UnfitStorage
+from coterie.store.storage import LanceOptions, Storage, StorageFailed, UnfitStorage, first_line
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -68,7 +68,9 @@ def open_bucket(url: str) -> Storage:
     try:
         return BucketStorage(parts.scheme, parts.netloc, parts.path.strip("/"), _options(parts.scheme, said))
     except BaseError as error:
-        raise UnfitStorage(f"the storage {parts.scheme}://{parts.netloc} cannot be used: {_first(error)}") from error
+        raise UnfitStorage(
+            f"the storage {parts.scheme}://{parts.netloc} cannot be used: {first_line(error)}"
+        ) from error
 
 
 class BucketStorage:
@@ -97,7 +99,9 @@ class BucketStorage:
         except AlreadyExistsError:
             return
         except (BaseError, OSError) as error:
-            raise UnfitStorage(f"the storage {self} cannot be written: {_first(error)}{_without_keys(self)}") from error
+            raise UnfitStorage(
+                f"the storage {self} cannot be written: {first_line(error)}{_without_keys(self)}"
+            ) from error
         finally:
             with suppress(BaseError, OSError):
                 obstore.delete(self._bucket, key)
@@ -158,13 +162,13 @@ class BucketStorage:
             for page in obstore.list(self._bucket, prefix=f"{prefix}/", chunk_size=DELETED_AT_ONCE):
                 obstore.delete(self._bucket, [each["path"] for each in page])
         except (BaseError, OSError) as error:
-            log.warning("%s/%s was not deleted; the next sweep tries again: %s", self, prefix, _first(error))
+            log.warning("%s/%s was not deleted; the next sweep tries again: %s", self, prefix, first_line(error))
 
     def link(self, key: str, seconds: int) -> str | None:
         try:
             return obstore.sign(self._bucket, "GET", key, timedelta(seconds=seconds))
         except (BaseError, OSError) as error:  # whoever has a role and no key of his own may be unable to sign
-            log.warning("no link to an object could be signed; the service serves it itself: %s", _first(error))
+            log.warning("no link to an object could be signed; the service serves it itself: %s", first_line(error))
             return None
 
     def __str__(self) -> str:
@@ -225,8 +229,8 @@ class _Object(io.RawIOBase):
 
 def _options(scheme: str, said: Mapping[str, str]) -> dict[str, str]:
     endpoint = said.get("endpoint", "")
-    if endpoint and not endpoint.startswith(("http://", "https://")):
-        raise UnfitStorage(f"the endpoint of the storage must be http://… or https://…, not '{endpoint}'")
+    if endpoint and (not endpoint.startswith(("http://", "https://")) or "@" in endpoint):
+        raise UnfitStorage("the endpoint of the storage must be http://… or https://…, without keys")
     options = {PARAMETERS[scheme][name]: value for name, value in said.items() if value}
     if endpoint.startswith("http://"):
         options["allow_http"] = "true"
@@ -256,7 +260,7 @@ def _failing() -> Iterator[None]:
     try:
         yield
     except BaseError as error:
-        raise StorageFailed(f"the object store failed: {_first(error)}") from error
+        raise StorageFailed(f"the object store failed: {first_line(error)}") from error
 
 
 def _without_keys(storage: BucketStorage) -> str:
@@ -264,7 +268,3 @@ def _without_keys(storage: BucketStorage) -> str:
     if str(storage).startswith("s3://") and not os.environ.get("AWS_ACCESS_KEY_ID"):
         return " (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set, and this machine gives no role)"
     return ""
-
-
-def _first(error: Exception) -> str:
-    return str(error).splitlines()[0][:300]

@@ -80,9 +80,9 @@ class FolderStorage:
                 yield path.relative_to(root).as_posix()
 
     def files(self, prefix: str = "") -> Iterator[str]:
-        for path in self.path(prefix).rglob("*"):
-            if path.is_file():
-                yield path.relative_to(self.root.resolve()).as_posix()
+        root = self.root.resolve()
+        for folder, _, names in os.walk(self.path(prefix)):  # which passes over what is deleted meanwhile
+            yield from ((Path(folder) / name).relative_to(root).as_posix() for name in names)
 
     def added(self, prefix: str) -> float:
         try:

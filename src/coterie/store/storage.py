@@ -88,6 +88,11 @@ class Storage(Protocol):
         ...
 
 
+def first_line(error: Exception) -> str:
+    """What an error says, without the stack that the clients of stores add."""
+    return str(error).partition("\n")[0][:300]
+
+
 def open_storage(url: str | Path) -> Storage:
     """A folder by its path, or a bucket by its URL: `s3://bucket/prefix`, `gs://bucket/prefix`.
 

@@ -9,7 +9,7 @@ read the key just before still finds its row.
 import hashlib
 import logging
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from coterie.store.parts import SCAN_ROWS, Snapshot
-from coterie.store.storage import LanceOptions, Storage, StorageFailed
+from coterie.store.storage import LanceOptions, Storage, StorageFailed, first_line
 
 if TYPE_CHECKING:
     import lance
@@ -148,16 +148,19 @@ class VectorStore:
         _lance().write_dataset(rows, uri, mode="create", storage_options=options)
         return int(dataset.count_rows())
 
-    def compact(self, in_use: Container[str] = ()) -> None:
+    def compact(self, in_use: Callable[[], Container[str]] = frozenset) -> None:
         """Put small files together, take deleted rows out of the rest, and let go of old states, those included that
-        were pinned under a name that is no longer `in_use`."""
+        were pinned under a name that is no longer `in_use`: this is asked after the names were read."""
         for key in self.storage.folders(3):
             try:
                 dataset = _open(*self.storage.lance(key))
                 if dataset is None:
                     continue
-                for name in [name for name in dataset.tags.list() if name not in in_use]:
-                    dataset.tags.delete(name)
+                if pinned := list(dataset.tags.list()):
+                    used = in_use()
+                    for name in pinned:
+                        if name not in used:
+                            dataset.tags.delete(name)
                 if (size := _size_to_reach(dataset)) is not None:
                     dataset.optimize.compact_files(target_rows_per_fragment=size)
                 dataset.cleanup_old_versions(older_than=VERSIONS_KEPT, error_if_tagged_old_versions=False)
@@ -224,11 +227,7 @@ def _failing() -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        raise StorageFailed(f"the vectors cannot be reached: {_first(error)}") from error
-
-
-def _first(error: Exception) -> str:
-    return str(error).splitlines()[0][:300]
+        raise StorageFailed(f"the vectors cannot be reached: {first_line(error)}") from error
 
 
 def _key(space: Space) -> str:
@@ -243,7 +242,7 @@ def _open(uri: str, options: LanceOptions) -> "lance.LanceDataset | None":
     except ValueError as error:
         if "was not found" in str(error):
             return None
-        raise StorageFailed(f"the vectors cannot be reached: {_first(error)}") from error
+        raise StorageFailed(f"the vectors cannot be reached: {first_line(error)}") from error
 
 
 def _was_preempted(error: OSError) -> bool:
