@@ -171,6 +171,12 @@ def test_a_url_that_names_no_bucket_is_refused(url: str) -> None:
         open_storage(url)
 
 
+@pytest.mark.parametrize("url", ["s3:/bucket/x", "s3//bucket/x", "s3:bucket", "gs:/bucket"])
+def test_a_url_that_was_mistyped_is_no_folder(url: str) -> None:
+    with pytest.raises(UnfitStorage, match="write s3://bucket/prefix"):
+        open_storage(url)
+
+
 def test_an_endpoint_without_a_scheme_is_told() -> None:
     for endpoint in ("host:9000", "http://key:secret@host:9000"):
         with pytest.raises(UnfitStorage, match="must be http://… or https://…, without keys"):

@@ -4,6 +4,7 @@ Both hold files under keys with `/`, made by the service, never by a caller. A f
 whatever counts is named by a record or a manifest that is written after it: what an interrupted upload leaves is swept.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -103,6 +104,8 @@ def open_storage(url: str | Path) -> Storage:
         from coterie.store.bucket import open_bucket  # noqa: PLC0415
 
         return open_bucket(url)
+    if re.match(r"(s3|gs)[:/]", str(url)):
+        raise UnfitStorage("the storage is neither a URL nor the path of a folder: write s3://bucket/prefix")
     from coterie.store.folder import FolderStorage  # noqa: PLC0415
 
     return FolderStorage(Path(url))
