@@ -19,6 +19,7 @@ from sqlalchemy import insert
 from tests.postgres import Postgres, start_postgres
 
 from benchmarks.machine import describe
+from coterie.compute.local import LocalExecutor
 from coterie.config import Settings
 from coterie.jobs import queue
 from coterie.jobs.worker import Worker
@@ -111,16 +112,6 @@ class Nothing:
         """Nothing was made."""
 
 
-class NoStages:
-    """An executor that is asked for nothing."""
-
-    def run(self, *_: Any) -> Any:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Nothing runs."""
-
-
 def open_dbos(url: str) -> None:
     config: DBOSConfig = {"name": "bench", "system_database_url": url, "log_level": "WARNING"}
     DBOS(config={**config, "application_version": "1"})
@@ -130,8 +121,9 @@ def open_dbos(url: str) -> None:
 def work(kind: str, url: str, folder: str, limit: int) -> None:
     """A worker process, until it is killed."""
     if kind == "coterie":
-        settings = Settings(data_dir=Path(folder), scratch=Path(folder), database_url=url, job_concurrency=limit)
-        Worker(settings, Db(url), SystemClock(), NoStages(), {"nothing": Nothing()}, lambda: None).start()
+        settings = Settings(data_dir=Path(folder), database_url=url, job_concurrency=limit)
+        settings.scratch_dir.mkdir(exist_ok=True)
+        Worker(settings, Db(url), SystemClock(), LocalExecutor(), {"nothing": Nothing()}, lambda: None).start()
     else:
         DBOS.workflow(name="nothing")(lambda number: number)
         open_dbos(url)

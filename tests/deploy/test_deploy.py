@@ -91,7 +91,6 @@ def test_the_image_is_of_this_version_and_names_no_registry() -> None:
     assert f'image.version="{coterie.__version__}"' in DOCKERFILE
     assert {SERVICES[name]["image"] for name in OURS} == {f"coterie:{coterie.__version__}"}
     assert "://" not in DOCKERFILE
-    assert "--index-url" not in DOCKERFILE
     assert re.search(r"pip install .*-c /constraints\.txt", DOCKERFILE)
     assert f"USER {SERVICES['server']['user']}" in DOCKERFILE
     assert set(image_environment()) <= SETTINGS

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from coterie.api.context import Services
-from coterie.jobs import queue
+from coterie.jobs import alive, queue
 from coterie.jobs.alive import host_of_this_process
 from coterie.jobs.job import Canceled, Job, Superseded
 from coterie.jobs.worker import GIVEN_UP, MAX_RECOVERIES, Worker
@@ -54,7 +54,7 @@ def test_silence_counts_by_what_is_known_of_the_process(
     add("here, of my number", HERE, os.getpid(), 0)
     silent = {"elsewhere, quiet", "here, gone", "here, its number is another program's", "here, of my number"}
     with services.db.read() as tx:
-        assert set(worker._silent(tx)) == silent
+        assert set(alive.silent(tx, worker.id, worker.settings.worker_grace_seconds)) == silent
 
 
 def test_what_silent_workers_had_is_left_to_others_and_counted(
@@ -84,8 +84,7 @@ def test_a_job_that_took_down_its_workers_is_given_up(
         def ended(self, _tx: Any, _payload: Any, status: str, error: str | None) -> None:
             ended.append((status, error))
 
-    handlers: Any = {"kind": Handler()}
-    worker = Worker(services.settings, services.db, services.clock, Executor(), handlers, lambda: None)
+    worker = worker_with(services, Handler())
     with services.db.write() as tx:
         tx.execute(update(tasks).values(recoveries=MAX_RECOVERIES))
     worker._beat()
@@ -108,14 +107,17 @@ def test_a_storage_that_fails_when_a_job_is_tidied_does_not_hold_up_the_worker(
         def ended(self, *_arguments: Any) -> Any:
             return take_away
 
-    handlers: Any = {"kind": Handler()}
-    worker = Worker(services.settings, services.db, services.clock, Executor(), handlers, lambda: None)
+    worker = worker_with(services, Handler())
     with services.db.write() as tx:
         tx.execute(update(tasks).values(cancel_requested=True))
     worker._beat()
     worker._dispatch()
     assert locked == [False]  # the store's lock is not held meanwhile
     assert state(services, task_id).status == queue.CANCELED
+
+
+def worker_with(services: Services, handler: Any) -> Worker:
+    return Worker(services.settings, services.db, services.clock, Executor(), {"kind": handler}, lambda: None)
 
 
 def submit(services: Services, **columns: Any) -> str:

@@ -13,7 +13,6 @@ still: what it would record of a step would be read as the step's result.
 """
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -24,14 +23,13 @@ from typing import Any
 
 import orjson
 from dbos import DBOS, DBOSConfig, SetWorkflowID
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Row, delete, select, update
 
 from coterie.compute.executor import Executor, StageError
 from coterie.compute.memory import usable
 from coterie.config import Settings
 from coterie.engine.memory import mib
-from coterie.jobs import claims, queue
-from coterie.jobs.alive import host_of_this_process
+from coterie.jobs import alive, claims, queue
 from coterie.jobs.job import Canceled, Handler, Job, JobFailed, Superseded, TakeAway, TooLittleMemory
 from coterie.jobs.observed import observed
 from coterie.jobs.scratch import identity_of
@@ -52,9 +50,6 @@ DISPATCH_SECONDS = 0.1
 RESUME_SECONDS = 0.5
 RECONCILE_SECONDS = 5.0
 UPKEEP_SECONDS = 300.0
-LIVE_PROCESS_GRACES = 20
-"""A silent worker whose process still runs on this machine gets so many times the grace."""
-
 MAX_RECOVERIES = 20
 """A job that took down its worker so often is failed rather than tried again."""
 
@@ -242,8 +237,8 @@ class Worker:
             try:
                 self.tidy()
                 with self.db.read() as tx:
-                    alive = workers.c.seen_at >= time.time() - self.settings.worker_grace_seconds
-                    oldest = select(workers.c.id).where(alive).order_by(workers.c.started_at, workers.c.id)
+                    heard = workers.c.seen_at >= time.time() - self.settings.worker_grace_seconds
+                    oldest = select(workers.c.id).where(heard).order_by(workers.c.started_at, workers.c.id)
                     chosen = tx.scalar(oldest.limit(1))
                 if chosen == self.id:
                     self.upkeep()
@@ -302,30 +297,18 @@ class Worker:
             self._end(job, self.handlers[row.kind], orjson.loads(row.payload), status, error=error)
 
     def _beat(self) -> None:
-        """Say that this worker lives, and what it can take if nobody knows."""
+        """Say that this worker lives, and what it can take."""
         with self.db.write() as tx:
-            seen = time.time()
-            if not tx.execute(update(workers).where(workers.c.id == self.id).values(seen_at=seen)).rowcount:
-                tx.execute(
-                    insert(workers).values(
-                        id=self.id,
-                        host=host_of_this_process(),
-                        pid=os.getpid(),
-                        started_at=iso(self.clock.now()),
-                        seen_at=seen,
-                        workspace=self._claimant.workspace,
-                        memory=self._claimant.memory,
-                    )
-                )
+            alive.beat(tx, self.id, self._claimant.workspace, self._claimant.memory, iso(self.clock.now()))
 
     def _adopt(self) -> None:
         """Let go of what silent workers had, for those who can go on with it."""
         with self.db.read() as tx:
-            silent = self._silent(tx)
+            silent = alive.silent(tx, self.id, self.settings.worker_grace_seconds)
             if not silent and not claims.is_bereft(tx):
                 return
         with self.db.write() as tx:
-            silent = self._silent(tx)
+            silent = alive.silent(tx, self.id, self.settings.worker_grace_seconds)
             tx.execute(delete(workers).where(workers.c.id.in_(silent)))
             left = claims.recover(tx)
         log.warning("%d workers are gone and left %d jobs to others", len(silent), left)
@@ -341,22 +324,6 @@ class Worker:
         for task_id, workflow in left.items():
             if task_id not in unfinished:
                 DBOS.cancel_workflow(workflow.workflow_id)
-
-    def _silent(self, tx: Connection) -> list[str]:
-        rows = tx.execute(select(workers).where(workers.c.id != self.id)).all()
-        return [row.id for row in rows if self._is_silent(row)]
-
-    def _is_silent(self, row: Row[Any]) -> bool:
-        """Whether a worker is dead: its process of this machine is gone, or it said nothing for the grace time.
-
-        A process that runs may just be held up; but its number may also be another program's by now.
-        """
-        silence = time.time() - row.seen_at
-        if row.host != host_of_this_process() or row.seen_at == 0:
-            return bool(silence > self.settings.worker_grace_seconds)
-        if row.pid == os.getpid() or _process_is_gone(row.pid):
-            return True
-        return bool(silence > self.settings.worker_grace_seconds * LIVE_PROCESS_GRACES)
 
     def _reconcile(self) -> None:
         """Bring tasks along whose workflow ended without them: given up by the engine, or lost with its file."""
@@ -384,16 +351,6 @@ def _workflow_id(row: Row[Any], attempt: int | None = None) -> str:
 
 def _task_id(workflow_id: str) -> str:
     return workflow_id.rpartition(".")[0]
-
-
-def _process_is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
 
 
 def _dbos_step(name: str, do: Callable[[], Any]) -> Any:
